@@ -1,0 +1,1 @@
+"""News monitor for the US-Japan alliance."""

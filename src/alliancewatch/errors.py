@@ -1,0 +1,77 @@
+"""Everything AllianceWatch raises on purpose.
+
+    AllianceWatchError
+    ├── UsageError            what was asked cannot be done: exit 2
+    │   └── ConfigError       a setting or config file is wrong; names file, line and key
+    ├── WarehouseError        the warehouse cannot be read or written: exit 1
+    │   ├── WarehouseBusyError   another process holds it: exit 75, try later
+    │   └── WarehouseDamagedError   the file is not a warehouse any more
+    ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
+    ├── UnreadableError       bytes that hold no page, feed or archive
+    └── FlowError             a flow could not run
+
+What a site answers is a value (`model.Response.outcome`), never an exception.
+
+A message reads *what failed: which one: what was found, and what was expected*, in lower case without
+a full stop, so that messages compose. `hint` says what to do about it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AllianceWatchError(Exception):
+    """Base of all errors a user can meet; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+
+class UsageError(AllianceWatchError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A config file or an environment setting is wrong."""
+
+    def __init__(self, message: str, *, path: Path | str, line: int | None = None, hint: str | None = None) -> None:
+        where = f"{path}:{line}" if line is not None else str(path)
+        super().__init__(f"{where}: {message}", hint=hint)
+        self.path = path
+        self.line = line
+
+
+class WarehouseError(AllianceWatchError):
+    """The warehouse cannot be read or written."""
+
+
+class WarehouseBusyError(WarehouseError):
+    """Another process holds the warehouse and did not let go in time."""
+
+    exit_code = 75
+
+
+class WarehouseDamagedError(WarehouseError):
+    """The warehouse file is damaged, or was written by another version of DuckDB."""
+
+
+class FetchError(AllianceWatchError):
+    """The fetch door was asked for something it cannot do."""
+
+
+class UnreadableError(AllianceWatchError):
+    """Bytes that hold no page, feed or archive."""
+
+
+class FlowError(AllianceWatchError):
+    """A flow could not be run."""
