@@ -1,0 +1,243 @@
+"""Everything a person may set, read once: `config/` of the home, packaged defaults, the environment.
+
+A home need not hold any config: what it lacks comes from the defaults that ship with the program. Only a config
+folder named with `--config` must exist. `ALLIANCEWATCH_<SECTION>_<KEY>` overrides a key of `settings.yaml`
+(`ALLIANCEWATCH_FETCH_DEADLINE_S=8`); lists are comma-separated. Secrets have no place in a file that is shared:
+they come from the environment, or from a file that `<KEY>_FILE` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from alliancewatch._version import __version__
+from alliancewatch.config_file import nearest, read_config, validate_value
+from alliancewatch.errors import ConfigError
+from alliancewatch.resources import checkout_root, resource
+from alliancewatch.sources import SourceCatalogue
+
+M = TypeVar("M", bound=BaseModel)
+
+CONFIG_FILES = ("settings.yaml", "sources.yaml", "topics.yaml", "boilerplate.yaml", "digest.yaml")
+"""The files of `config/`, each with a packaged default."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FetchSettings(_Section):
+    """How the fetch door behaves."""
+
+    contact: str = ""
+    """Mail or web address a site's operator can write to; part of the User-Agent."""
+    user_agent: str = f"AllianceWatch/{__version__}"
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    connect_timeout_s: float = Field(10.0, gt=0, le=120)
+    page_max_bytes: int = Field(5 * 1024 * 1024, ge=1024)
+    feed_max_bytes: int = Field(10 * 1024 * 1024, ge=1024)
+    robots_max_bytes: int = Field(512 * 1024, ge=1024)
+    max_redirects: int = Field(10, ge=0, le=50)
+    url_max_chars: int = Field(2048, ge=64)
+    allow_addresses: tuple[str, ...] = ()
+    """IP addresses that may be contacted although they are private."""
+    respect_robots: bool = True
+    host_interval_s: float = Field(5.0, ge=0)
+    """Least time between two requests to one host."""
+
+    @field_validator("allow_addresses", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _contact_joins_the_agent(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("contact") and "user_agent" not in data:
+            return {**data, "user_agent": f"AllianceWatch/{__version__} (+{data['contact']})"}
+        return data
+
+
+class IngestSettings(_Section):
+    """How much one ingest run takes on."""
+
+    max_pages_per_source: int = Field(60, ge=1)
+    refetch_after_h: float = Field(24.0, ge=0)
+    """A known article is fetched again for edits when its last fetch is older than this ..."""
+    refetch_days: float = Field(7.0, ge=0)
+    """... and it was first seen at most this many days ago."""
+    workers: int = Field(8, ge=1, le=64)
+    """Hosts fetched from at the same time."""
+    batch_size: int = Field(50, ge=1)
+    """Articles in one write transaction."""
+
+
+class WarehouseSettings(_Section):
+    """How the DuckDB file is used."""
+
+    wait_s: float = Field(30.0, ge=0)
+    """How long to wait for another process that holds the file."""
+    sql_timeout_s: float = Field(60.0, gt=0)
+    sql_memory_limit: str = "1GB"
+
+
+class SmtpSettings(_Section):
+    """The mail server; unset means digests are files only."""
+
+    host: str | None = None
+    port: int = Field(587, ge=1, le=65535)
+    timeout_s: float = Field(30.0, gt=0)
+    user: str | None = None
+    password: SecretStr | None = None
+    starttls: bool = True
+
+
+class Settings(_Section):
+    """All of `settings.yaml`."""
+
+    fetch: FetchSettings = FetchSettings()
+    ingest: IngestSettings = IngestSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    smtp: SmtpSettings = SmtpSettings()
+
+
+@dataclass(frozen=True)
+class Config:
+    """The home and everything set for it. Files are read when first asked for, and once."""
+
+    home: Path
+    folder: Path | None
+    """The folder named with `--config`; None means `home/config` where it exists."""
+    environment: Mapping[str, str]
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file that flows write."""
+        return self.home / "warehouse" / "alliancewatch.duckdb"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """The read-only copy that everybody reads."""
+        return self.home / "warehouse" / "snapshot.duckdb"
+
+    @property
+    def digests_path(self) -> Path:
+        """Folder with one folder a week."""
+        return self.home / "digests"
+
+    @property
+    def prefect_home(self) -> Path:
+        """Where Prefect keeps its state."""
+        return self.home / ".prefect"
+
+    def path_of(self, name: str) -> Path:
+        """The file `name` is read from: the config folder's, else the packaged default."""
+        own = (self.folder or self.home / "config") / name
+        return own if own.is_file() else resource("config", name)
+
+    def read(self, name: str, model: type[M]) -> M:
+        """The config file `name` as `model`. Raises `ConfigError`."""
+        return read_config(self.path_of(name), model)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """`settings.yaml` with the environment's overrides."""
+        path = self.path_of("settings.yaml")
+        settings = read_config(path, Settings)
+        overrides = _environment_overrides(self.environment)
+        if not overrides:
+            return settings
+        sections = {
+            name: {**getattr(settings, name).model_dump(exclude_unset=True), **values}
+            for name, values in overrides.items()
+        }
+        return validate_value({**settings.model_dump(exclude_unset=True), **sections}, Settings, path="environment")
+
+    @cached_property
+    def sources(self) -> SourceCatalogue:
+        """`sources.yaml`."""
+        return self.read("sources.yaml", SourceCatalogue)
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """Text of each config file by name, as the run stores it. Holds no secret."""
+        return {name: self.path_of(name).read_text("utf-8") for name in CONFIG_FILES}
+
+    @property
+    def content_sha256(self) -> str:
+        """Hex digest over all config files."""
+        joined = "\0".join(f"{name}\0{text}" for name, text in sorted(self.contents.items()))
+        return sha256(joined.encode()).hexdigest()
+
+
+def load_config(
+    environment: Mapping[str, str], *, cwd: Path, folder: Path | None = None, home: Path | None = None
+) -> Config:
+    """The configuration of one run.
+
+    The home is `home`, else `ALLIANCEWATCH_HOME`, else the checkout the program runs from, else `cwd`. Raises
+    `ConfigError` when `folder` is named and is not there.
+    """
+    if home is None:
+        stated = environment.get("ALLIANCEWATCH_HOME")
+        home = Path(stated).expanduser() if stated else (checkout_root() or cwd)
+    if folder is not None and not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing there"
+        raise ConfigError(
+            f"no config folder: found {found}, expected a folder with settings.yaml and others", path=folder
+        )
+    return Config(home=home.absolute(), folder=folder, environment=dict(environment))
+
+
+def prefect_environment(prefect_home: Path) -> dict[str, str]:
+    """Environment under which Prefect keeps to `prefect_home`, needs no server or account and reports nothing.
+
+    To be set before Prefect is imported. The start-up time-out is raised from 20 s, which a first run with its
+    database migrations can exceed on a small machine.
+    """
+    return {
+        "PREFECT_HOME": str(prefect_home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+    }
+
+
+def _environment_overrides(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    overrides: dict[str, dict[str, str]] = {}
+    for section, model in ((name, field.annotation) for name, field in Settings.model_fields.items()):
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        prefix = f"ALLIANCEWATCH_{section.upper()}_"
+        for variable, value in environment.items():
+            if not variable.startswith(prefix):
+                continue
+            key = variable.removeprefix(prefix).lower()
+            if key.endswith("_file") and key.removesuffix("_file") in model.model_fields:
+                key, value = key.removesuffix("_file"), _read_secret(variable, value)
+            if key not in model.model_fields:
+                known = [prefix + name.upper() for name in model.model_fields]
+                suggestion = nearest(variable, known)
+                raise ConfigError(
+                    f"unknown setting `{variable}`",
+                    path="environment",
+                    hint=f"did you mean `{suggestion}`?" if suggestion else f"known: {', '.join(known)}",
+                )
+            overrides.setdefault(section, {})[key] = value
+    return overrides
+
+
+def _read_secret(variable: str, value: str) -> str:
+    try:
+        return Path(value).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"`{variable}`: file cannot be read: {error}", path="environment") from None
