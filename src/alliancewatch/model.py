@@ -137,6 +137,8 @@ class Capture:
     content_type: str | None
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    candidate: Candidate | None = None
+    """What the feed said of it; None for a saved page."""
 
     @property
     def body_sha256(self) -> str:
@@ -292,6 +294,8 @@ class CandidateOutcome:
     revision: int | None = None
     access: AccessStatus | None = None
     found_in: str | None = None
+    trace: str | None = None
+    """The trace of an exception of ours, for `quarantined`."""
 
 
 @dataclass(frozen=True, slots=True)
