@@ -83,9 +83,9 @@ def _as_config_error(
         elif item["type"] == "missing":
             message = f"`{_dotted(location)}` is missing"
         else:
-            found = repr(item["input"])
-            shown = found if len(found) <= 80 else found[:77] + "..."
-            message = f"`{_dotted(location)}`: {_plain(item['msg'])}, found {shown}"
+            message = f"`{_dotted(location)}`: {_plain(item['msg'])}" if location else _plain(item["msg"])
+            if not isinstance(item["input"], (dict, list)):
+                message += f", found {_shortened(repr(item['input']))}"
         problems.append((line, message))
     line, first = problems[0]
     more = [f"line {at}: {message}" if at else message for at, message in problems[1:]]
@@ -95,6 +95,10 @@ def _as_config_error(
 def _plain(message: str) -> str:
     message = message.removeprefix("Value error, ").rstrip(".")
     return message[:1].lower() + message[1:]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _dotted(location: Location) -> str:

@@ -1,0 +1,39 @@
+"""What must be so before Prefect is imported. Imports nothing of Prefect itself.
+
+A flow started by hand, by `alliancewatch ingest` or by a scheduler finds the same: Prefect's state inside the home, no
+server and no account needed, nothing reported to anyone, and our own errors as one line instead of a trace.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from alliancewatch.errors import AllianceWatchError
+from alliancewatch.settings import Config, load_config, prefect_environment
+
+
+def configure(home: str | None = None, config: str | None = None) -> Config:
+    """The configuration for a flow run, with the environment prepared for Prefect.
+
+    A variable that is set already stays as it is: an operator's Prefect server is used.
+    """
+    loaded = load_config(
+        os.environ, cwd=Path.cwd(), folder=Path(config) if config else None, home=Path(home) if home else None
+    )
+    for name, value in prefect_environment(loaded.prefect_home).items():
+        os.environ.setdefault(name, value)
+    return loaded
+
+
+def hush_own_errors() -> None:
+    """Let Prefect log our errors as one line: what the user did wrong needs no trace. After Prefect's import."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_without_trace)
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+    return not isinstance(error, AllianceWatchError)
