@@ -106,6 +106,8 @@ class Response:
     retry_after_s: float | None = None
     etag: str | None = None
     last_modified: str | None = None
+    redirects: tuple[tuple[int, str], ...] = ()
+    """(status, address that answered so), in the order met; all 301 or 308 means the address has moved for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,5 +322,8 @@ class Run:
 
 
 def article_id_of(canonical_url: str) -> str:
-    """24 hex digits that name an article for good: from the canonical address alone, never from cleaned text."""
-    return sha256(canonical_url.encode()).hexdigest()[:24]
+    """24 hex digits that name an article for good: from the canonical address alone, never from cleaned text.
+
+    An address under http and the same under https are one article.
+    """
+    return sha256(canonical_url.removeprefix("http:").removeprefix("https:").encode()).hexdigest()[:24]
