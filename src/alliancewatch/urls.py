@@ -26,60 +26,13 @@ _QUERY_CHARACTERS = _PATH_CHARACTERS | frozenset("?")
 _ESCAPE_OR_CHARACTER = re.compile(r"%[0-9A-Fa-f]{2}|.", re.DOTALL)
 
 _TRACKING_PREFIXES = ("utm_", "at_", "mtm_", "pk_", "hsa_", "_hs", "cx_", "wt.")
-_TRACKING_PARAMETERS = frozenset(
-    [
-        "_ga",
-        "_gl",
-        "cmpid",
-        "dclid",
-        "emc",
-        "fb_action_ids",
-        "fb_ref",
-        "fb_source",
-        "fbclid",
-        "gbraid",
-        "gclid",
-        "gclsrc",
-        "gs_lcrp",
-        "hsctatracking",
-        "igsh",
-        "igshid",
-        "iref",
-        "mc_cid",
-        "mc_eid",
-        "mibextid",
-        "mkt_tok",
-        "msclkid",
-        "n_cid",
-        "ncid",
-        "ocid",
-        "oly_anon_id",
-        "oly_enc_id",
-        "phpsessid",
-        "ref_src",
-        "ref_url",
-        "s_cid",
-        "s_kwcid",
-        "scid",
-        "smid",
-        "smtyp",
-        "sref",
-        "srsltid",
-        "taid",
-        "tracking_source",
-        "ttclid",
-        "twclid",
-        "twitter_impression",
-        "vero_conv",
-        "vero_id",
-        "wbraid",
-        "wickedid",
-        "wprov",
-        "wt_mc",
-        "xtor",
-        "yclid",
-        "ysclid",
-    ]
+_TRACKING_PARAMETERS = (
+    frozenset({"dclid", "gbraid", "gclid", "gclsrc", "gs_lcrp", "srsltid", "wbraid", "_ga", "_gl"})
+    | {"fb_action_ids", "fb_ref", "fb_source", "fbclid", "igsh", "igshid", "mibextid"}
+    | {"msclkid", "ocid", "ref_src", "ref_url", "ttclid", "twclid", "twitter_impression", "yclid", "ysclid"}
+    | {"hsctatracking", "mc_cid", "mc_eid", "mkt_tok", "oly_anon_id", "oly_enc_id", "vero_conv", "vero_id", "wickedid"}
+    | {"cmpid", "emc", "ncid", "s_cid", "s_kwcid", "scid", "smid", "smtyp", "sref", "taid", "wprov", "wt_mc", "xtor"}
+    | {"iref", "n_cid", "phpsessid", "tracking_source"}
 )
 _FEED_MARKERS = frozenset({"rss", "rss2", "atom", "feed", "rssfeed", "rss-feed"})
 _FEED_MARKED_PARAMETERS = frozenset({"ref", "src", "source", "from", "partner", "cid", "mod", "feed"})
