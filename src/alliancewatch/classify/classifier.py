@@ -8,8 +8,7 @@ logistic models, shipped as numbers in `config/topics.yaml`, turn the figures in
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log1p
 from typing import Literal
@@ -31,8 +30,9 @@ _EVIDENCE_PER_LABEL = 30
 _DATELINES_WITHIN = 1500
 """Code points of a text in which datelines are looked for."""
 _GROUPS = ("japan", "us", "security", "theatre", "out_of_scope")
+_OUT_OF_SCOPE = 4
 
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+_CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 _KANA = re.compile("[\u3040-\u30ff]")
 _LATIN_WORD = "abcdefghijklmnopqrstuvwxyz0123456789"
 _WORD_IN_CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*[A-Z]\b")
@@ -61,20 +61,18 @@ _Hit = tuple[int, int, _Term]
 
 
 class _Tally:
-    """What one topic or group has collected."""
+    """What one topic or group has collected: weights in the title, in the lead, and in each window of the text."""
 
-    __slots__ = ("against", "distinct", "hits", "lead", "title", "windows")
+    __slots__ = ("lead", "title", "windows")
 
     def __init__(self, windows: int) -> None:
-        self.title = self.lead = self.against = 0.0
+        self.title = self.lead = 0.0
         self.windows = [0.0] * windows
-        self.distinct: set[str] = set()
-        self.hits: list[tuple[FieldName, int, int, str]] = []
 
     def strongest_fifth(self) -> float:
-        """Mean score of the strongest fifth of the text, at least one window."""
+        """Mean of the strongest fifth of the windows: what a topic is that a fifth of the text is about."""
         size = -(-len(self.windows) // 5)
-        return sum(sorted(self.windows, reverse=True)[:size]) / size
+        return max(0.0, sum(sorted(self.windows, reverse=True)[:size]) / size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +104,15 @@ class Classifier:
                 self._term(text).groups.append(index)
         for text in taxonomy.decoys.terms():
             self._term(text).decoy = True
+        self._supporting = {
+            topic: frozenset(
+                term.number for term in self._terms.values() if any(i == index and w > 0 for i, w in term.topics)
+            )
+            for index, topic in enumerate(self._topic_ids)
+        }
+        self._in_scope = frozenset(
+            term.number for term in self._terms.values() if any(index != _OUT_OF_SCOPE for index in term.groups)
+        )
         by_plain: dict[str, list[_Term]] = {}
         for text, term in self._terms.items():
             by_plain.setdefault(fold(text).plain, []).append(term)
@@ -139,7 +146,7 @@ class Classifier:
             topics=topics,
             primary=topics[0].topic_id if topics else None,
             taxonomy_version=self.version,
-            relevance_evidence=scan.evidence([scan.groups[index] for index in range(4)]),
+            relevance_evidence=scan.evidence(self._in_scope),
         )
 
     def figures(self, title: str | None, text: str, lang: Language | None = None) -> Figures:
@@ -158,7 +165,7 @@ class Classifier:
         )
         kept = [pair for pair in scored if pair[0] >= models.topic_threshold][: models.max_topics] or scored[:1]
         return tuple(
-            TopicLabel(topic, round(probability, 4), scan.evidence([scan.topics[self._topic_ids.index(topic)]]))
+            TopicLabel(topic, round(probability, 4), scan.evidence(self._supporting[topic]))
             for probability, topic in kept
         )
 
@@ -178,11 +185,11 @@ class Classifier:
     def _scan(self, title: str, text: str, lang: Language | None) -> _Scan:
         scan = _Scan(len(self._topic_ids), title, text)
         japanese = lang == "ja" or scan.cjk < 60 or scan.has_kana
-        scan.add("title", self._hits(scan.title, japanese), ())
+        scan.count_title(self._hits(scan.title, japanese))
         datelines = tuple(
             match.span() for pattern in self._datelines for match in pattern.finditer(text, 0, _DATELINES_WITHIN)
         )
-        scan.add("text", self._hits(scan.text, japanese), datelines)
+        scan.count_text(self._hits(scan.text, japanese), datelines)
         return scan
 
     def _hits(self, folded: Folded, japanese: bool) -> list[_Hit]:
@@ -217,27 +224,22 @@ class Classifier:
 
     def _figures(self, scan: _Scan) -> Figures:
         topics = _topic_figures(self._topic_ids, scan)
-        best = max((figure["body"] for figure in topics.values()), default=0.0)
-        best_title = max((figure["title"] for figure in topics.values()), default=0.0)
-        japan, _, security, theatre, out_of_scope = scan.groups
-        j, u, s, t, o = (log1p(sum(tally.windows) / scan.units) for tally in scan.groups)
+        japan, us, security, theatre, out_of_scope = (log1p(sum(tally.windows) / scan.units) for tally in scan.groups)
+        titles = [min(tally.title, 2.0) for tally in scan.groups]
         return Figures(
             topics,
             {
-                "japan": j,
-                "us": u,
-                "security": s,
-                "theatre": t,
-                "out_of_scope": o,
-                "japan_in_title": min(japan.title, 2.0),
-                "security_in_title": min(security.title, 2.0),
-                "theatre_in_title": min(theatre.title, 2.0),
-                "out_of_scope_in_title": min(out_of_scope.title, 2.0),
-                "japan_and_security": min(j, s),
-                "theatre_and_security": min(t, s),
-                "topic": best,
-                "topic_in_title": best_title,
-                "japanese": float(scan.has_kana),
+                "japan": japan,
+                "us": us,
+                "security": security,
+                "theatre": theatre,
+                "out_of_scope": out_of_scope,
+                "japan_in_title": titles[0],
+                "theatre_in_title": titles[3],
+                "out_of_scope_in_title": titles[4],
+                "japan_and_security": min(japan, security),
+                "theatre_and_security": min(theatre, security),
+                "topic": max((figure["body"] for figure in topics.values()), default=0.0),
             },
         )
 
@@ -247,87 +249,107 @@ class _Scan:
 
     def __init__(self, topic_count: int, title: str, text: str) -> None:
         self.title, self.text = fold(title), fold(text)
-        cjk = len(_CJK.findall(text))
-        self.cjk = cjk + len(_CJK.findall(title))
+        cjk = len(text) - len(_CJK.sub("", text))
+        self.cjk = cjk + len(title) - len(_CJK.sub("", title))
         self.has_kana = _KANA.search(title) is not None or _KANA.search(text) is not None
         self.units = max(1.0, (len(text) - cjk) / _UNIT_LATIN + cjk / _UNIT_CJK)
         self.lead_end = _LEAD_CJK if cjk * 4 > len(text) else _LEAD_LATIN
-        self.window_count = round(self.units)
-        self.topics = [_Tally(self.window_count) for _ in range(topic_count)]
-        self.groups = [_Tally(self.window_count) for _ in _GROUPS]
+        self.topics = [_Tally(round(self.units)) for _ in range(topic_count)]
+        self.groups = [_Tally(round(self.units)) for _ in _GROUPS]
+        self.title_hits: list[_Hit] = []
+        self.text_hits: list[_Hit] = []
 
-    def add(self, name: FieldName, hits: Sequence[_Hit], datelines: Sequence[tuple[int, int]]) -> None:
-        """Count the hits of a field; one inside a longer one does not count, one in a dateline names no country."""
-        folded = self.title if name == "title" else self.text
-        limit = 1 if name == "title" else _HITS_PER_WINDOW
-        per_window = len(folded.plain) / self.window_count
-        counts: Counter[tuple[int, str]] = Counter()
-        topic_end = 0
-        group_ends = [0] * len(_GROUPS)
-        for start, end, term in hits:
-            window = 0 if name == "title" else int(start / per_window)
-            counts[window, term.text] += 1
-            if counts[window, term.text] > limit:
+    def count_title(self, hits: Sequence[_Hit]) -> None:
+        """Add the hits of the title, each term once."""
+        seen: set[int] = set()
+        for start, end, term, topics, groups in _uncovered(hits):
+            if term.number not in seen:
+                seen.add(term.number)
+                self.title_hits.append((start, end, term))
+                for index, weight in topics:
+                    self.topics[index].title += weight
+                for index in groups:
+                    self.groups[index].title += 1.0
+
+    def count_text(self, hits: Sequence[_Hit], datelines: Sequence[tuple[int, int]]) -> None:
+        """Add the hits of the text; one in a dateline names no country."""
+        per_window = len(self.text.plain) / round(self.units)
+        datelines_end = max((end for _, end in datelines), default=0)
+        counts: dict[tuple[int, int], int] = {}
+        seen_in_lead: set[int] = set()
+        for start, end, term, topics, groups in _uncovered(hits):
+            window = int(start / per_window)
+            nth = counts.get((window, term.number), 0)
+            if nth == _HITS_PER_WINDOW:
                 continue
-            if term.topics and end > topic_end:
+            counts[window, term.number] = nth + 1
+            if datelines_end and groups:
+                place = self.text.span(start, end) or (0, 0)
+                if place[0] >= datelines_end:
+                    datelines_end = 0
+                elif any(a <= place[0] < b for a, b in datelines):
+                    groups = ()
+            self.text_hits.append((start, end, term))
+            for index, weight in topics:
+                self.topics[index].windows[window] += weight
+            for index in groups:
+                self.groups[index].windows[window] += 1.0
+            if start < self.lead_end and term.number not in seen_in_lead:
+                seen_in_lead.add(term.number)
+                for index, weight in topics:
+                    self.topics[index].lead += weight
+
+    def evidence(self, wanted: frozenset[int]) -> tuple[Evidence, ...]:
+        """The first hits of the terms with the wanted numbers, the title before the text."""
+        found: list[Evidence] = []
+        fields: tuple[tuple[FieldName, Folded, list[_Hit]], ...] = (
+            ("title", self.title, self.title_hits),
+            ("text", self.text, self.text_hits),
+        )
+        for name, folded, hits in fields:
+            for start, end, term in hits:
+                if term.number in wanted and (place := folded.span(start, end)) is not None:
+                    found.append(Evidence(term.text, name, *place))
+                    if len(found) == _EVIDENCE_PER_LABEL:
+                        return tuple(found)
+        return tuple(found)
+
+
+def _uncovered(hits: Iterable[_Hit]) -> Iterator[tuple[int, int, _Term, Sequence[tuple[int, float]], Sequence[int]]]:
+    """Hits with the topics and groups they count for: inside a longer hit of a topic none, of a group not that one."""
+    topic_end = 0
+    group_ends = [0] * len(_GROUPS)
+    for start, end, term in hits:
+        topics = term.topics
+        if topics:
+            if end > topic_end:
                 topic_end = end
-                for index, weight in term.topics:
-                    self._count(self.topics[index], name, window, start, end, term, weight)
-            for index in term.groups:
-                if end > group_ends[index]:
-                    group_ends[index] = end
-                    if not _within(folded.span(start, end), datelines):
-                        self._count(self.groups[index], name, window, start, end, term, 1.0)
-
-    def _count(
-        self, tally: _Tally, name: FieldName, window: int, start: int, end: int, term: _Term, weight: float
-    ) -> None:
-        if weight < 0:
-            tally.against -= weight / self.units
-            return
-        if name == "title":
-            tally.title += weight
-        else:
-            tally.windows[window] += weight
-            if start < self.lead_end and term.text not in tally.distinct:
-                tally.lead += weight
-        tally.distinct.add(term.text)
-        tally.hits.append((name, start, end, term.text))
-
-    def evidence(self, tallies: Sequence[_Tally]) -> tuple[Evidence, ...]:
-        """The hits of the tallies as evidence in reading order, the title first."""
-        evidence: dict[tuple[bool, int, int], Evidence] = {}
-        for tally in tallies:
-            for name, start, end, term in tally.hits[:_EVIDENCE_PER_LABEL]:
-                place = (self.title if name == "title" else self.text).span(start, end)
-                if place is not None:
-                    evidence[(name == "text", *place)] = Evidence(term, name, *place)
-        return tuple(evidence[key] for key in sorted(evidence))
+            else:
+                topics = []
+        groups = term.groups
+        if groups:
+            groups = [index for index in groups if end > group_ends[index]]
+            for index in groups:
+                group_ends[index] = end
+        if topics or groups:
+            yield start, end, term, topics, groups
 
 
 def _topic_figures(ids: Sequence[str], scan: _Scan) -> dict[str, dict[str, float]]:
-    tallies = {topic: tally for topic, tally in zip(ids, scan.topics, strict=True) if tally.hits}
-    bodies = {topic: tally.strongest_fifth() for topic, tally in tallies.items()}
-    title_best = max((tally.title for tally in tallies.values()), default=0.0) or 1.0
-    lead_best = max((tally.lead for tally in tallies.values()), default=0.0) or 1.0
-    body_best = max(bodies.values(), default=0.0) or 1.0
+    bodies = [tally.strongest_fifth() for tally in scan.topics]
+    best_title = max(tally.title for tally in scan.topics)
+    best_body = max(bodies)
     return {
         topic: {
-            "title": log1p(tally.title),
-            "title_share": tally.title / title_best,
-            "lead": log1p(tally.lead),
-            "lead_share": tally.lead / lead_best,
-            "body": log1p(bodies[topic]),
-            "body_share": bodies[topic] / body_best,
-            "distinct": log1p(len(tally.distinct) / scan.units),
-            "against": log1p(tally.against),
+            "title": log1p(max(0.0, tally.title)),
+            "title_share": max(0.0, tally.title) / (best_title or 1.0),
+            "lead": log1p(max(0.0, tally.lead)),
+            "body": log1p(body),
+            "body_share": body / (best_body or 1.0),
         }
-        for topic, tally in tallies.items()
+        for topic, tally, body in zip(ids, scan.topics, bodies, strict=True)
+        if tally.title > 0 or body > 0
     }
-
-
-def _within(place: tuple[int, int] | None, datelines: Sequence[tuple[int, int]]) -> bool:
-    return place is not None and any(start <= place[0] < end for start, end in datelines)
 
 
 def _probability(model: LinearModel, figures: Mapping[str, float]) -> float:

@@ -46,11 +46,16 @@ _LONGER = "".join(
     for code_point in (*range(0xA1, 0x250), *range(0x2000, 0x3400), *range(0xFB00, 0xFB50))
     if code_point not in _ALIKE and not chr(code_point).isspace() and len(_compatible(chr(code_point))) > 1
 )
-# At most eight marks at a time: canonical ordering is quadratic in the length of a run of marks.
-_RESHAPED = re.compile(
-    rf"(?<![A-Za-z])U\. ?S\.(?: ?A\.(?![A-Za-z]))?"
-    rf"|[{_SPACE}][{_SPACE}{_UNSEEN}]+|[{_UNSEEN}]+|.[{_MARK}]{{1,8}}|[{re.escape(_LONGER)}]"
+# The lookahead tries one set at each place instead of four alternatives; marks are rare enough to ask for them first.
+_LONGER_SET = re.escape(_LONGER)
+_WITHOUT_MARKS = (
+    rf"(?=[U{_SPACE}{_UNSEEN}{_LONGER_SET}])"
+    rf"(?:(?<![A-Za-z])U\. ?S\.(?: ?A\.(?![A-Za-z]))?|[{_SPACE}][{_SPACE}{_UNSEEN}]+|[{_UNSEEN}]+|[{_LONGER_SET}])"
 )
+_HAS_MARKS = re.compile(f"[{_MARK}]")
+_RESHAPED = re.compile(_WITHOUT_MARKS)
+# At most eight marks at a time: canonical ordering is quadratic in the length of a run of marks.
+_RESHAPED_WITH_MARKS = re.compile(rf".[{_MARK}]{{1,8}}|{_WITHOUT_MARKS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,8 @@ def fold(text: str) -> Folded:
     starts: list[int] = []
     segments: list[tuple[int, int, int]] = []
     done = length = 0
-    for match in _RESHAPED.finditer(text):
+    reshaped = _RESHAPED_WITH_MARKS if _HAS_MARKS.search(text) else _RESHAPED
+    for match in reshaped.finditer(text):
         piece = _reshaped(match[0])
         pieces += text[done : match.start()], piece
         start = length + match.start() - done

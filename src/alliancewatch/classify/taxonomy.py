@@ -16,13 +16,13 @@ from alliancewatch.classify.fold import fold
 
 Strength = Literal["strong", "medium", "weak", "against"]
 
-TOPIC_FEATURES = ("title", "title_share", "lead", "lead_share", "body", "body_share", "distinct", "against")
+TOPIC_FEATURES = ("title", "title_share", "lead", "body", "body_share")
 RELEVANCE_FEATURES = (
     *("japan", "us", "security", "theatre", "out_of_scope"),
-    *("japan_in_title", "security_in_title", "theatre_in_title", "out_of_scope_in_title"),
-    *("japan_and_security", "theatre_and_security", "topic", "topic_in_title", "japanese"),
+    *("japan_in_title", "theatre_in_title", "out_of_scope_in_title"),
+    *("japan_and_security", "theatre_and_security", "topic"),
 )
-"""What the two models weigh; `alliancewatch.classify.classifier` says how each is counted."""
+"""What the models weigh; `alliancewatch.classify.classifier` says how each is counted."""
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
 
