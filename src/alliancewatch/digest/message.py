@@ -48,10 +48,9 @@ def render_eml(digest: Digest, settings: DigestSettings, to: str | None = None) 
 def subject(digest: Digest) -> str:
     """One line that holds no word from the web: title, week, and how many articles there are."""
     labels = LABELS[digest.language]
-    shown = (
-        f"{labels['relevant']}: {digest.counts.relevant}" if not digest.is_empty else labels["nothing"].split(":")[0]
-    )
-    return one_line(f"{digest.title} {digest.week} · {span(digest.start_at, digest.end_at, digest.language)} · {shown}")
+    days = span(digest.start_at, digest.end_at, digest.language)
+    news = labels["nothing"] if digest.is_empty else f"{labels['relevant_articles']}: {digest.counts.relevant}"
+    return one_line(f"{digest.title}, {days} ({digest.week}), {news}")
 
 
 def _recipient(to: str | None) -> str | None:

@@ -21,12 +21,18 @@ from alliancewatch.sanitize import is_printable
 _CENTROID, _HEADLINE, _POSITION = 1.0, 0.6, 0.6
 _REPETITION = 0.7
 """What likeness to a chosen sentence costs the next one."""
+_POINTS_BACK = 0.3
+"""What it costs a sentence to open with a word that leans on the one before, which may not be quoted with it."""
 
 _READ_CHARS = 20_000
 """How much of an article is considered: news puts what matters first."""
 _SHORTEST, _LONGEST = 40, 420
 """In columns: a Japanese character counts two."""
 
+_LEANING = re.compile(
+    r"[“\"‘']?(?:(?:He|She|It|They|This|That|These|Those|His|Her|Its|Their|But|And|Or|So|Yet|Also|However|Still|Then)\b"
+    r"|これ|それ|この|その|そう|こう|同氏|また|しかし|一方|さらに|だが|ただ)"
+)
 _TERM = re.compile(r"[a-z0-9]+(?:['’][a-z]+)?|[\u3400-\u9fff\uf900-\ufaff々]+|[ァ-ヺー]+")
 _STOP_WORDS = frozenset(
     str.split(
@@ -115,7 +121,8 @@ def _scored(text: str, spans: list[tuple[int, int]], title: str) -> list[_Senten
             vector,
             _CENTROID * _dot(vector, centroid)
             + _HEADLINE * sum(term in vector for term in headline) / (len(headline) or 1)
-            + _POSITION / (1 + index),
+            + _POSITION / (1 + index)
+            - _POINTS_BACK * bool(_LEANING.match(text, start)),
         )
         for index, ((start, end), vector) in enumerate(zip(spans, vectors, strict=True))
     ]

@@ -50,7 +50,7 @@ def render_text(digest: Digest) -> str:
     lines = [digest.title, f"{view.span} ({digest.week})", f"{labels['as_of']} {view.as_of}", ""]
     lines += wrap(" · ".join(f"{name}: {count}" for name, count in view.figures), _WIDTH)
     if digest.is_empty:
-        lines += ["", labels["nothing"]]
+        lines += ["", *wrap(f"{labels['nothing']}. {labels['nothing_note']}", _WIDTH)]
     for section in view.sections:
         lines += _section_lines(section, labels, links)
     if view.late:
@@ -106,11 +106,12 @@ def _section_lines(
     yield from _heading(f"{section.name} ({section.total})")
     if note:
         yield from (*wrap(note, _WIDTH), "")
-    for view in section.items:
+    for number, view in enumerate(section.items):
+        if number:
+            yield ""
         yield from _item_lines(view, labels, links)
-        yield ""
     if section.more:
-        yield from wrap(f"{labels['more']}: {section.more}", _WIDTH)
+        yield from ("", *wrap(f"{labels['more']}: {section.more}", _WIDTH))
 
 
 def _item_lines(view: ItemView, labels: dict[str, str], links: list[str]) -> Iterator[str]:
