@@ -14,7 +14,9 @@ class Expected:
     """What an editor would keep of one page at one instant, made from the data the page is made from.
 
     Texts are as the writer wrote them: two paragraphs the page joins are two here, a picture's caption is here
-    without its credit. For a page that holds no article, only `title`, `published_at` and `outcome` are filled.
+    without its credit, and not at all when it only repeats the headline. `published_at` is the instant itself, also
+    where the page prints only the day. For a page that holds no article, only `title`, `published_at` and `outcome`
+    are filled.
     """
 
     outlet_id: str
@@ -83,7 +85,7 @@ def _of_edition(outlet: Outlet, edition: Edition) -> Expected:
         outlet_id=outlet.id,
         slug=story.slug,
         path=outlet.path_of(story),
-        lang=outlet.lang,
+        lang=facts.lang or outlet.lang,
         title=edition.title,
         published_at=facts.published,
         outcome=Outcome.STORED,
@@ -92,7 +94,9 @@ def _of_edition(outlet: Outlet, edition: Edition) -> Expected:
         byline=facts.byline,
         section=facts.section,
         paragraphs=tuple(Paragraph(block.kind, block.text) for block in edition.blocks if block.kind != "caption"),
-        captions=tuple(block.text for block in edition.blocks if block.kind == "caption"),
+        captions=tuple(
+            block.text for block in edition.blocks if block.kind == "caption" and block.text != edition.title
+        ),
         author_bio=facts.bio,
         access=facts.access,
         remaining_chars=None if facts.total_chars is None else facts.total_chars - edition.shown_chars,

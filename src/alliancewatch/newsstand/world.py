@@ -104,6 +104,8 @@ class StoryFacts(_Data):
     tags: tuple[str, ...] = ()
     copy_of: str | None = None
     """`outlet/slug` of the story whose text this one carries."""
+    lang: str | None = None
+    """Where it differs from the outlet's."""
     encoding: str | None = None
     access: AccessStatus = AccessStatus.FULL
     total_chars: int | None = None
