@@ -1,0 +1,188 @@
+"""Which blocks of an HTML page are its article."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules
+from alliancewatch.extract.blocks import Block, Document, Element, weigh
+from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts
+from alliancewatch.prose import ends_sentence, weight, word_count
+
+_NEVER_PROSE = frozenset(["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED"])
+_CUT_HINTS_IN_FIGURES = frozenset(["GALLERY", "AUDIO", "EMBED"])
+
+
+def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -> None:
+    """Label title, standfirst, captions and all furniture among the page's blocks; what stays unlabelled is the body."""
+    blocks = document.blocks
+    total = weigh(blocks)
+    _void_hints(blocks, total)
+    _mark_title(blocks, metadata)
+    _mark_contexts(blocks)
+    region = _find_region(blocks)
+    _mark_outside(blocks, region, rules)
+    _mark_inside(blocks, metadata, rules)
+    mark_boilerplate(blocks, rules)
+    _trim(blocks)
+
+
+def _void_hints(blocks: Sequence[Block], total: int) -> None:
+    """Take back the hints of elements that hold so much prose that they must be the article itself."""
+    elements = {id(element): element for block in blocks for element in block.element.ancestors()}
+    unhinted = sum(
+        weight(block.text)
+        for block in blocks
+        if is_prose(block.text) and not any(element.hint for element in block.element.ancestors())
+    )
+    for element in sorted(elements.values(), key=lambda element: element.order):
+        if element.hint is None or element.hint == "COMMENTS":
+            continue
+        share = element.prose / max(1, total)
+        if element.tag in ("body", "html", "main", "article"):
+            element.hint = None if element.hint != "HIDDEN" else element.hint
+        elif (element.hint in _NEVER_PROSE and element.paragraphs >= 3 and share > 0.3) or (share > 0.5 and unhinted < total * 0.3):
+            element.hint = None
+
+
+def _mark_contexts(blocks: Sequence[Block]) -> None:
+    """Label blocks by the elements around them."""
+    for block in blocks:
+        if block.kind is not None:
+            continue
+        for element in block.element.ancestors():
+            if element.hint is not None:
+                what = (
+                    f"<{element.tag}>"
+                    if not element.words
+                    else f"<{element.tag}> named {' '.join(sorted(element.words)[:4])}"
+                )
+                block.label(element.hint, "container", what)
+                break
+
+
+def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> None:
+    """Find the block that is the headline: a heading that the metadata knows, else the page's only first heading."""
+    known = {fold(text) for text, _ in metadata.titles}
+    known |= {
+        fold(part)
+        for text, where in metadata.titles
+        if where != "json-ld"
+        for part in title_parts(text)
+        if len(part) > 15
+    }
+    headings = [block for block in blocks if block.form == "h"]
+    match = next((block for block in headings if fold(block.text) in known and block.tag == "h1"), None)
+    match = match or next((block for block in headings if fold(block.text) in known), None)
+    if match is None:
+        first = [block for block in headings if block.tag == "h1"]
+        if len(first) == 1 and word_count(first[0].text) >= 3:
+            match = first[0]
+    if match is not None:
+        match.label("TITLE", "headline", f"<{match.tag}>")
+
+
+def _find_region(blocks: Sequence[Block]) -> Element | None:
+    """The innermost element that holds most of the page's unlabelled paragraphs."""
+    good = [
+        block
+        for block in blocks
+        if block.kind is None and block.form != "h" and block.link_density < 0.5 and is_prose(block.text)
+    ]
+    if not good:
+        good = [
+            block for block in blocks if block.kind is None and block.link_density < 0.5 and ends_sentence(block.text)
+        ]
+    total = sum(weight(block.text) for block in good)
+    mass: dict[int, int] = {}
+    by_id: dict[int, Element] = {}
+    for block in good:
+        for element in block.element.ancestors():
+            mass[id(element)] = mass.get(id(element), 0) + weight(block.text)
+            by_id[id(element)] = element
+    best: Element | None = None
+    for key, element in by_id.items():
+        if mass[key] * 10 >= total * 8 and (best is None or element.depth > best.depth):
+            best = element
+    return best
+
+
+def _mark_outside(blocks: Sequence[Block], region: Element | None, rules: BoilerplateRules) -> None:
+    """Label what stands outside the region, the standfirst of the header excepted."""
+    inside = [
+        region is not None and any(element is region for element in block.element.ancestors()) for block in blocks
+    ]
+    if region is None:
+        return
+    first = inside.index(True)
+    title = next((position for position, block in enumerate(blocks) if block.kind == "TITLE"), None)
+    for position, block in enumerate(blocks):
+        if block.kind is not None or inside[position]:
+            continue
+        named = any(element.words & rules.standfirst_words for element in list(block.element.ancestors())[:4])
+        if (
+            title is not None
+            and title < position < first
+            and named
+            and word_count(block.text) >= 4
+            and block.link_density < 0.3
+        ):
+            block.label("DEK", "standfirst", "named so, between headline and body")
+        else:
+            block.label("OUTSIDE", "outside-body", "stands outside the element that holds the article")
+
+
+def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: BoilerplateRules) -> None:
+    """Label captions, bylines, dates and link lists inside the region."""
+    titles = {fold(text) for text, _ in metadata.titles}
+    for block in blocks:
+        if block.kind is not None:
+            continue
+        if block.form == "caption":
+            block.label("CAPTION", "figcaption", f"<{block.tag}>")
+        elif fold(block.text) in titles:
+            block.label("DUP", "repeat", "repeats the headline")
+        elif (
+            (block.link_density > 0.6
+            and not ends_sentence(block.text))
+            or (block.link_density > 0.9
+            and block.form == "li")
+        ):
+            block.label("RELATED", "links", f"{block.link_density:.0%} of it is links")
+    body = [position for position, block in enumerate(blocks) if block.kind is None]
+    prose = [position for position in body if is_prose(blocks[position].text) and blocks[position].form != "h"]
+    if not prose:
+        return
+    for position in body:
+        block = blocks[position]
+        if position < prose[0]:
+            if looks_like_byline(block.text) or block.text in metadata.byline:
+                block.label("BYLINE", "byline-form", "above the body")
+            elif looks_like_date(block.text):
+                block.label("DATE", "date-form", "above the body")
+    mark_rules(blocks, rules)
+
+
+def _trim(blocks: Sequence[Block]) -> None:
+    """Label short leftovers before the first and after the last paragraph."""
+    body = [position for position, block in enumerate(blocks) if block.kind is None]
+    prose = [
+        position for position in body if ends_sentence(blocks[position].text) and weight(blocks[position].text) >= 40
+    ]
+    if not prose:
+        return
+    for position in body:
+        block = blocks[position]
+        if (
+            position < prose[0]
+            and block.form != "li"
+            and not ends_sentence(block.text)
+            and (block.form != "h" or position < prose[0] - 3)
+        ):
+            block.label("OUTSIDE", "above-body", "short and above the first paragraph")
+        elif (
+            position > prose[-1]
+            and (block.form == "h" or (weight(block.text) < 40 and not ends_sentence(block.text)))
+            and block.form != "li"
+        ):
+            block.label("OUTSIDE", "below-body", "short and below the last paragraph")
