@@ -44,6 +44,7 @@ PATTERN_CHARS = 300
 PHRASE_CHARS = 700
 
 Zone = Literal["head", "body", "tail"]
+Form = Literal["p", "h", "li", "quote", "caption", "line"]
 
 
 class _Model(BaseModel):
@@ -292,7 +293,7 @@ class Line:
     """A block of text on its way to a field or to the ledger."""
 
     text: str
-    form: Literal["p", "h", "li", "quote", "caption", "line"] = "line"
+    form: Form = "line"
     """What the page marks it as; `line` where a page has no marks."""
     group: int = 0
     """Lines without a blank line between them share a group."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from alliancewatch.boilerplate import BoilerplateRules, Line, is_prose
+from alliancewatch.boilerplate import BoilerplateRules, Form, Line, is_prose
 from alliancewatch.prose import normal_text, weight
 
 MAX_DEPTH = 256
@@ -75,7 +75,7 @@ class Element:
     tag: str
     depth: int
     words: frozenset[str] = frozenset()
-    """Words of class, id and the like, in lower case; neighbouring ones also joined."""
+    """Words of class and id in lower case; neighbouring ones also joined; whole names with `=` before them."""
     hint: str | None = None
     """Kind of furniture that its tag or words name."""
     prose: int = 0
@@ -131,6 +131,7 @@ class Document:
 def _words_of(names: str) -> frozenset[str]:
     words: list[str] = []
     for token in names.split():
+        words.append(f"={token.lower()}")
         parts = [part.lower() for part in _WORD.findall(token[:80])]
         words += parts
         words += [a + b for a, b in zip(parts, parts[1:], strict=False)]
@@ -358,7 +359,7 @@ class _Exit:
     boundary: bool
 
 
-def _form_of(element: Element) -> tuple[str, str]:
+def _form_of(element: Element) -> tuple[str, Form]:
     """The tag a block stands in, and the form of paragraph it makes."""
     quoted = False
     near: Element | None = element

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules
@@ -9,7 +10,8 @@ from alliancewatch.extract.blocks import Block, Document, Element, weigh
 from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts
 from alliancewatch.prose import ends_sentence, weight, word_count
 
-_NEVER_PROSE = frozenset(["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED"])
+_NEVER_PROSE = frozenset(["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"])
+_LEAVES = frozenset(["p", "h2", "h3", "li", "ul", "ol", "span", "blockquote"])
 _CUT_HINTS_IN_FIGURES = frozenset(["GALLERY", "AUDIO", "EMBED"])
 
 
@@ -18,6 +20,7 @@ def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -
     blocks = document.blocks
     total = weigh(blocks)
     _void_hints(blocks, total)
+    _hint_teasers(blocks, total)
     _mark_title(blocks, metadata)
     _mark_contexts(blocks)
     region = _find_region(blocks)
@@ -35,14 +38,36 @@ def _void_hints(blocks: Sequence[Block], total: int) -> None:
         for block in blocks
         if is_prose(block.text) and not any(element.hint for element in block.element.ancestors())
     )
-    for element in sorted(elements.values(), key=lambda element: element.order):
+    alike: dict[tuple[str, str], list[Element]] = {}
+    for element in elements.values():
         if element.hint is None or element.hint == "COMMENTS":
             continue
-        share = element.prose / max(1, total)
-        if element.tag in ("body", "html", "main", "article"):
-            element.hint = None if element.hint != "HIDDEN" else element.hint
-        elif (element.hint in _NEVER_PROSE and element.paragraphs >= 3 and share > 0.3) or (share > 0.5 and unhinted < total * 0.3):
+        if element.tag in ("body", "html", "main", "article") and element.hint != "HIDDEN":
             element.hint = None
+        else:
+            alike.setdefault((element.hint, element.tag), []).append(element)
+    for (hint, tag), group in alike.items():
+        # Paragraphs may carry the hint each for itself, so what is alike is weighed together.
+        together = tag in _LEAVES
+        prose = sum(element.prose for element in group)
+        paragraphs = sum(element.paragraphs for element in group)
+        for element in group:
+            share = (prose if together else element.prose) / max(1, total)
+            count = paragraphs if together else element.paragraphs
+            if (hint in _NEVER_PROSE and count >= 3 and share > 0.3) or (share > 0.5 and unhinted < total * 0.3):
+                element.hint = None
+
+
+def _hint_teasers(blocks: Sequence[Block], total: int) -> None:
+    """Hint that articles inside an article, or many small ones side by side, are teasers of others."""
+    articles = {id(e): e for block in blocks for e in block.element.ancestors() if e.tag == "article"}
+    siblings = Counter(id(article.parent) for article in articles.values())
+    for article in articles.values():
+        outer = next((e for e in article.ancestors() if e is not article and e.tag == "article"), None)
+        nested = outer is not None and article.prose * 10 < total * 4
+        crowd = siblings[id(article.parent)] >= 3 and article.paragraphs <= 2
+        if (nested or crowd) and article.hint is None:
+            article.hint = "RELATED"
 
 
 def _mark_contexts(blocks: Sequence[Block]) -> None:

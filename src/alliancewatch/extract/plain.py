@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from alliancewatch.boilerplate import BoilerplateRules, Line, fold, is_prose, mark_boilerplate, prose_span
 from alliancewatch.extract.metadata import looks_like_byline, looks_like_date
+from alliancewatch.model import ParagraphKind
 from alliancewatch.prose import ends_sentence, is_cjk, normal_text, weight, word_count
 
 _BULLET = re.compile(r"\s*(?:[•‣▪◦●・*]|-(?= )|\d{1,2}[.)](?= ))\s?\S")
@@ -38,8 +39,10 @@ def mark_text(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     mark_boilerplate(lines, rules)
 
 
-def form_of(line: Line, is_last: bool) -> str:
+def form_of(line: Line, is_last: bool) -> ParagraphKind:
     """Kind of paragraph that an unmarked line is."""
+    if line.form == "caption":
+        return "p"
     if line.form != "line":
         return line.form
     if is_last or ends_sentence(line.text) or weight(line.text) > 100 or word_count(line.text) > 14:
