@@ -21,7 +21,7 @@ import requests
 import yaml
 from selectolax.lexbor import LexborHTMLParser
 
-from alliancewatch.errors import UsageError
+from alliancewatch.errors import ConfigError, UsageError
 from alliancewatch.model import AccessStatus, Outcome
 from alliancewatch.newsstand import (
     Expected,
@@ -33,6 +33,7 @@ from alliancewatch.newsstand import (
     sources,
     write_sources,
 )
+from alliancewatch.newsstand.world import OUTLETS, Revision
 from alliancewatch.sources import SourceCatalogue
 
 JST = ZoneInfo("Asia/Tokyo")
@@ -146,6 +147,44 @@ def test_unknown_names_are_said_so() -> None:
         expected("harbor-times", "no-such-thing", END)
     with pytest.raises(UsageError, match="unknown outlet"):
         Newsstand(END, ports={"daily-planet": 1})
+
+
+GOOD_STORY = """\
+---
+title: A harbor without ships
+published: 2026-11-03T09:00:00+09:00
+relevance: irrelevant
+revisions:
+  - {at: 2026-11-04T09:00:00+09:00, replace: {"no ships": "one ship"}}
+---
+There were no ships in the harbor.
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("relevance: irr", "relevanse: irr"), r"a-harbor\.md:4: unknown key `relevanse`"),
+        (("---\ntitle", "title"), r"a-harbor\.md:1: a story begins with front matter"),
+        (("relevance: irrelevant", "topics: []"), "a relevant story names its topics"),
+        (("T09:00:00+09:00\nrel", "T09:00:00\nrel"), "`published`: input should have timezone info"),
+    ],
+)
+def test_a_bad_story_file_is_refused(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    home = tmp_path / "strait-and-shore"
+    (home / "stories").mkdir(parents=True)
+    (home / "outlet.yaml").write_bytes((OUTLETS / "strait-and-shore" / "outlet.yaml").read_bytes())
+    (home / "stories" / "a-harbor.md").write_text(GOOD_STORY.replace(*change), "utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_world(tmp_path)
+
+
+def test_a_revision_must_fit_the_text() -> None:
+    story = load_world().story("harbor-times", "ministers-date-two-plus-two")
+    edition = story.edition(END)
+    assert edition is not None
+    with pytest.raises(UsageError, match="“no such words”: not exactly once in the text"):
+        edition.revised(Revision(at=END, replace={"no such words": "others"}))
 
 
 # Pages ----------------------------------------------------------------------------------------------------------

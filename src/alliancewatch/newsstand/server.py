@@ -18,6 +18,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -159,6 +160,7 @@ class _OutletServer(ThreadingHTTPServer):
     """One outlet's site. Connections are remembered, so that closing does not wait for idle clients."""
 
     daemon_threads = False
+    request_queue_size = 32
 
     def __init__(self, newsstand: Newsstand, outlet: Outlet, port: int) -> None:
         self.newsstand = newsstand
@@ -166,6 +168,11 @@ class _OutletServer(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((HOST, port), _Handler)
+
+    def server_bind(self) -> None:
+        """As a plain TCP server: `HTTPServer` asks a name server for the host's name, which can take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -192,6 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "Newsstand/1"
     sys_version = ""
+    disable_nagle_algorithm = True
     server: _OutletServer
 
     def do_GET(self) -> None:

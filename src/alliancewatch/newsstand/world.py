@@ -288,7 +288,7 @@ def _read_story(path: Path, outlet_id: str) -> Story:
     match = _FRONT_MATTER.match(path.read_text("utf-8"))
     if match is None:
         raise ConfigError("a story begins with front matter between two lines of `---`", path=path, line=1)
-    facts = parse_config(match[1], StoryFacts, path=path)
+    facts = parse_config("\n" + match[1], StoryFacts, path=path)  # the line of `---`, so that errors name the right one
     return Story(outlet_id, path.stem, facts, _parse_blocks(match[2]))
 
 
