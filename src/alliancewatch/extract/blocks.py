@@ -34,6 +34,8 @@ _INLINE = frozenset(
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _HIDING = re.compile(r"(?:display\s?:\s?none|visibility\s?:\s?hidden)", re.I)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_STRUCTURAL = frozenset(["has", "with", "without", "no", "not", "enabled", "disabled", "layout", "grid", "hide", "show"])
+"""A name with one of these, such as `has-comments` or `sidebar-layout`, tells of the page and not of the element."""
 _TAG_KINDS = {
     "nav": "NAV",
     "footer": "LEGAL",
@@ -133,6 +135,8 @@ def _words_of(names: str) -> frozenset[str]:
     for token in names.split():
         words.append(f"={token.lower()}")
         parts = [part.lower() for part in _WORD.findall(token[:80])]
+        if not _STRUCTURAL.isdisjoint(parts):
+            continue
         words += parts
         words += [a + b for a, b in zip(parts, parts[1:], strict=False)]
         words.append("".join(parts))

@@ -12,26 +12,31 @@ from alliancewatch.prose import ends_sentence, weight, word_count
 
 _NEVER_PROSE = frozenset(["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"])
 _LEAVES = frozenset(["p", "h2", "h3", "li", "ul", "ol", "span", "blockquote"])
-_CUT_HINTS_IN_FIGURES = frozenset(["GALLERY", "AUDIO", "EMBED"])
 
 
 def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -> None:
-    """Label title, standfirst, captions and all furniture among the page's blocks; what stays unlabelled is the body."""
+    """Label title, standfirst, captions and all furniture among the page's blocks; the rest is the body."""
     blocks = document.blocks
     total = weigh(blocks)
+    _mark_title(blocks, metadata)
     _void_hints(blocks, total)
     _hint_teasers(blocks, total)
-    _mark_title(blocks, metadata)
+    _mark_standfirst(blocks, rules)
     _mark_contexts(blocks)
-    region = _find_region(blocks)
-    _mark_outside(blocks, region, rules)
+    core = _find_core(blocks)
+    if core is not None:
+        _mark_outside(blocks, core)
     _mark_inside(blocks, metadata, rules)
     mark_boilerplate(blocks, rules)
     _trim(blocks)
 
 
 def _void_hints(blocks: Sequence[Block], total: int) -> None:
-    """Take back the hints of elements that hold so much prose that they must be the article itself."""
+    """Take back the hints of elements that must be around or be the article itself."""
+    title = next((block for block in blocks if block.kind == "TITLE"), None)
+    for element in title.element.ancestors() if title is not None else ():
+        if element.paragraphs and element.hint != "HIDDEN":
+            element.hint = None
     elements = {id(element): element for block in blocks for element in block.element.ancestors()}
     unhinted = sum(
         weight(block.text)
@@ -40,12 +45,13 @@ def _void_hints(blocks: Sequence[Block], total: int) -> None:
     )
     alike: dict[tuple[str, str], list[Element]] = {}
     for element in elements.values():
-        if element.hint is None or element.hint == "COMMENTS":
+        if element.hint is None:
             continue
         if element.tag in ("body", "html", "main", "article") and element.hint != "HIDDEN":
             element.hint = None
         else:
             alike.setdefault((element.hint, element.tag), []).append(element)
+    buried = unhinted < min(1500, total * 0.3)
     for (hint, tag), group in alike.items():
         # Paragraphs may carry the hint each for itself, so what is alike is weighed together.
         together = tag in _LEAVES
@@ -54,8 +60,24 @@ def _void_hints(blocks: Sequence[Block], total: int) -> None:
         for element in group:
             share = (prose if together else element.prose) / max(1, total)
             count = paragraphs if together else element.paragraphs
-            if (hint in _NEVER_PROSE and count >= 3 and share > 0.3) or (share > 0.5 and unhinted < total * 0.3):
+            if (hint in _NEVER_PROSE and count >= 3 and share > 0.3) or (share > 0.5 and buried):
                 element.hint = None
+
+
+def _mark_standfirst(blocks: Sequence[Block], rules: BoilerplateRules) -> None:
+    """Label the block below the headline that is named as a standfirst."""
+    title = next((position for position, block in enumerate(blocks) if block.kind == "TITLE"), None)
+    if title is None:
+        return
+    for block in blocks[title + 1 : title + 16]:
+        if block.kind is not None or word_count(block.text) < 5 or block.link_density > 0.3 or block.form == "caption":
+            continue
+        near = list(block.element.ancestors())[:3]
+        if any(element.hint in ("NAV", "HIDDEN", "CAPTION", "AD", "COMMENTS", "NEWSLETTER") for element in near):
+            continue
+        if any(element.words & rules.standfirst_words for element in near):
+            block.label("DEK", "standfirst", "named so, below the headline")
+            return
 
 
 def _hint_teasers(blocks: Sequence[Block], total: int) -> None:
@@ -107,54 +129,53 @@ def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> None:
         match.label("TITLE", "headline", f"<{match.tag}>")
 
 
-def _find_region(blocks: Sequence[Block]) -> Element | None:
-    """The innermost element that holds most of the page's unlabelled paragraphs."""
-    good = [
-        block
-        for block in blocks
-        if block.kind is None and block.form != "h" and block.link_density < 0.5 and is_prose(block.text)
-    ]
-    if not good:
-        good = [
-            block for block in blocks if block.kind is None and block.link_density < 0.5 and ends_sentence(block.text)
-        ]
+def _find_core(blocks: Sequence[Block]) -> Element | None:
+    """The innermost element that holds four fifths of the page's unlabelled paragraphs."""
+    open_blocks = [b for b in blocks if b.kind is None and b.form != "h" and b.link_density < 0.5]
+    good = [block for block in open_blocks if is_prose(block.text)]
+    good = good or [block for block in open_blocks if ends_sentence(block.text)]
     total = sum(weight(block.text) for block in good)
     mass: dict[int, int] = {}
-    by_id: dict[int, Element] = {}
+    core: Element | None = None
     for block in good:
         for element in block.element.ancestors():
             mass[id(element)] = mass.get(id(element), 0) + weight(block.text)
-            by_id[id(element)] = element
-    best: Element | None = None
-    for key, element in by_id.items():
-        if mass[key] * 10 >= total * 8 and (best is None or element.depth > best.depth):
-            best = element
-    return best
+    for block in good:
+        for element in block.element.ancestors():
+            if mass[id(element)] * 10 >= total * 8:
+                if core is None or element.depth > core.depth:
+                    core = element
+                break
+    return core
 
 
-def _mark_outside(blocks: Sequence[Block], region: Element | None, rules: BoilerplateRules) -> None:
-    """Label what stands outside the region, the standfirst of the header excepted."""
-    inside = [
-        region is not None and any(element is region for element in block.element.ancestors()) for block in blocks
-    ]
-    if region is None:
-        return
-    first = inside.index(True)
-    title = next((position for position, block in enumerate(blocks) if block.kind == "TITLE"), None)
-    for position, block in enumerate(blocks):
-        if block.kind is not None or inside[position]:
+def _outer_of(core: Element, blocks: Sequence[Block]) -> Element:
+    """The element around `core` in which other parts of the body may stand: up to the headline or the `article`."""
+    title = next((block for block in blocks if block.kind == "TITLE"), None)
+    around_title = {id(element) for element in title.element.ancestors()} if title is not None else set()
+    outer = core
+    for element in core.ancestors():
+        if element.tag in ("body", "html"):
+            break
+        outer = element
+        if id(element) in around_title or element.tag == "article":
+            break
+    return outer
+
+
+def _mark_outside(blocks: Sequence[Block], core: Element) -> None:
+    """Label what stands outside the core; around it, paragraphs beyond doubt stay."""
+    outer = _outer_of(core, blocks)
+    for block in blocks:
+        if block.kind is not None:
             continue
-        named = any(element.words & rules.standfirst_words for element in list(block.element.ancestors())[:4])
-        if (
-            title is not None
-            and title < position < first
-            and named
-            and word_count(block.text) >= 4
-            and block.link_density < 0.3
-        ):
-            block.label("DEK", "standfirst", "named so, between headline and body")
-        else:
+        around = list(block.element.ancestors())
+        if any(element is core for element in around):
+            continue
+        if not any(element is outer for element in around):
             block.label("OUTSIDE", "outside-body", "stands outside the element that holds the article")
+        elif not (is_prose(block.text) and block.form in ("p", "quote") and block.link_density < 0.3):
+            block.label("OUTSIDE", "beside-body", "stands beside the article's text and is no paragraph")
 
 
 def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: BoilerplateRules) -> None:
