@@ -204,7 +204,7 @@ def test_what_should_be_kept_is_on_the_page(newsstand: Newsstand, answer: Expect
         assert at > last, paragraph.text
         last = at
     furniture = text
-    for wanted in (answer.title, answer.standfirst, answer.author_bio, *answer.captions):
+    for wanted in (answer.title, answer.standfirst, answer.author_bio, answer.notice, *answer.captions):
         assert squeezed(wanted or "") in text
         furniture = furniture.replace(squeezed(wanted or ""), "")
     if answer.outlet_id != "strait-and-shore":  # the site that has nothing to strip

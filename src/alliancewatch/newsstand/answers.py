@@ -34,6 +34,8 @@ class Expected:
     paragraphs: tuple[Paragraph, ...] = ()
     captions: tuple[str, ...] = ()
     author_bio: str | None = None
+    notice: str | None = None
+    """What the page prints about a change of its text; an editor may keep it or cut it."""
     access: AccessStatus = AccessStatus.NOT_ARTICLE
     remaining_chars: int | None = None
     total_chars: int | None = None
@@ -98,6 +100,7 @@ def _of_edition(outlet: Outlet, edition: Edition) -> Expected:
             block.text for block in edition.blocks if block.kind == "caption" and block.text != edition.title
         ),
         author_bio=facts.bio,
+        notice=edition.notice,
         access=facts.access,
         remaining_chars=None if facts.total_chars is None else facts.total_chars - edition.shown_chars,
         total_chars=facts.total_chars,

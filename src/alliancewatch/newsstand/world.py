@@ -89,7 +89,7 @@ class Revision(_Data):
     replace: dict[str, str] = {}
     append: tuple[str, ...] = ()
     notice: str | None = None
-    """Line the page prints about the change; it is furniture, not text."""
+    """Line the page prints about the change."""
 
 
 class StoryFacts(_Data):
