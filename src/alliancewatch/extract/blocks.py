@@ -34,7 +34,9 @@ _INLINE = frozenset(
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _HIDING = re.compile(r"(?:display\s?:\s?none|visibility\s?:\s?hidden)", re.I)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_STRUCTURAL = frozenset(["has", "with", "without", "no", "not", "enabled", "disabled", "layout", "grid", "hide", "show"])
+_STRUCTURAL = frozenset(
+    ["has", "with", "without", "no", "not", "enabled", "disabled", "layout", "grid", "hide", "show"]
+)
 """A name with one of these, such as `has-comments` or `sidebar-layout`, tells of the page and not of the element."""
 _TAG_KINDS = {
     "nav": "NAV",

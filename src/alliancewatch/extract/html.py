@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules
 from alliancewatch.extract.blocks import Block, Document, Element, weigh
 from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts
-from alliancewatch.prose import ends_sentence, weight, word_count
+from alliancewatch.prose import ends_sentence, is_closed, weight, word_count
 
-_NEVER_PROSE = frozenset(["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"])
+_NEVER_PROSE = frozenset(
+    ["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"]
+)
 _LEAVES = frozenset(["p", "h2", "h3", "li", "ul", "ol", "span", "blockquote"])
 
 
@@ -23,7 +25,7 @@ def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -
     _hint_teasers(blocks, total)
     _mark_standfirst(blocks, rules)
     _mark_contexts(blocks)
-    core = _find_core(blocks)
+    core = _find_core(blocks, rules)
     if core is not None:
         _mark_outside(blocks, core)
     _mark_inside(blocks, metadata, rules)
@@ -75,8 +77,13 @@ def _mark_standfirst(blocks: Sequence[Block], rules: BoilerplateRules) -> None:
         near = list(block.element.ancestors())[:3]
         if any(element.hint in ("NAV", "HIDDEN", "CAPTION", "AD", "COMMENTS", "NEWSLETTER") for element in near):
             continue
+        if looks_like_date(block.text):
+            continue
         if any(element.words & rules.standfirst_words for element in near):
             block.label("DEK", "standfirst", "named so, below the headline")
+            return
+        if block.form == "h" and word_count(block.text) >= 9 and block.group <= title + 4:
+            block.label("DEK", "standfirst", f"a sentence in <{block.tag}> below the headline")
             return
 
 
@@ -129,24 +136,46 @@ def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> None:
         match.label("TITLE", "headline", f"<{match.tag}>")
 
 
-def _find_core(blocks: Sequence[Block]) -> Element | None:
-    """The innermost element that holds four fifths of the page's unlabelled paragraphs."""
+def _find_core(blocks: Sequence[Block], rules: BoilerplateRules) -> Element | None:
+    """The innermost element that holds four fifths of the paragraphs around the headline, or of the whole page."""
     open_blocks = [b for b in blocks if b.kind is None and b.form != "h" and b.link_density < 0.5]
     good = [block for block in open_blocks if is_prose(block.text)]
-    good = good or [block for block in open_blocks if ends_sentence(block.text)]
+    good = good or [block for block in open_blocks if ends_sentence(block.text)] or open_blocks
     total = sum(weight(block.text) for block in good)
     mass: dict[int, int] = {}
-    core: Element | None = None
+    elements: dict[int, Element] = {}
     for block in good:
         for element in block.element.ancestors():
             mass[id(element)] = mass.get(id(element), 0) + weight(block.text)
-    for block in good:
-        for element in block.element.ancestors():
-            if mass[id(element)] * 10 >= total * 8:
-                if core is None or element.depth > core.depth:
-                    core = element
-                break
+            elements[id(element)] = element
+    frames = [_around_title(blocks), *(e for e in elements.values() if e.tag == "article" or _is_body(e, rules))]
+    frame = max(
+        (e for e in frames if e is not None and mass.get(id(e), 0) * 10 >= total * 4),
+        key=lambda e: (mass[id(e)] * 10 >= total * 6, e.depth),
+        default=None,
+    )
+    if frame is not None:
+        total = mass[id(frame)]
+    core: Element | None = None
+    for key, element in elements.items():
+        inside = frame is None or any(outer is frame for outer in element.ancestors())
+        if inside and mass[key] * 10 >= total * 8 and (core is None or element.depth > core.depth):
+            core = element
+    while core is not None and core.parent is not None and core.tag in _LEAVES:
+        core = core.parent
     return core
+
+
+def _is_body(element: Element, rules: BoilerplateRules) -> bool:
+    return element.itemprop == "articleBody" or not rules.body_words.isdisjoint(element.words)
+
+
+def _around_title(blocks: Sequence[Block]) -> Element | None:
+    """The innermost element that holds the headline and paragraphs as well."""
+    title = next((block for block in blocks if block.kind == "TITLE"), None)
+    if title is None:
+        return None
+    return next((element for element in title.element.ancestors() if element.paragraphs), None)
 
 
 def _outer_of(core: Element, blocks: Sequence[Block]) -> Element:
@@ -186,13 +215,12 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
             continue
         if block.form == "caption":
             block.label("CAPTION", "figcaption", f"<{block.tag}>")
+        elif word_count(block.text) < 60 and any(e.tag == "figure" for e in list(block.element.ancestors())[:4]):
+            block.label("CAPTION", "figure", "stands in a <figure>")
         elif fold(block.text) in titles:
             block.label("DUP", "repeat", "repeats the headline")
-        elif (
-            (block.link_density > 0.6
-            and not ends_sentence(block.text))
-            or (block.link_density > 0.9
-            and block.form == "li")
+        elif (block.link_density > 0.6 and not ends_sentence(block.text)) or (
+            block.link_density > 0.9 and block.form == "li"
         ):
             block.label("RELATED", "links", f"{block.link_density:.0%} of it is links")
     body = [position for position, block in enumerate(blocks) if block.kind is None]
@@ -211,24 +239,14 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
 
 def _trim(blocks: Sequence[Block]) -> None:
     """Label short leftovers before the first and after the last paragraph."""
-    body = [position for position, block in enumerate(blocks) if block.kind is None]
-    prose = [
-        position for position in body if ends_sentence(blocks[position].text) and weight(blocks[position].text) >= 40
-    ]
-    if not prose:
-        return
-    for position in body:
-        block = blocks[position]
-        if (
-            position < prose[0]
-            and block.form != "li"
-            and not ends_sentence(block.text)
-            and (block.form != "h" or position < prose[0] - 3)
-        ):
+    body = [block for block in blocks if block.kind is None]
+    prose = [p for p, block in enumerate(body) if ends_sentence(block.text) and weight(block.text) >= 40]
+    size = sum(weight(block.text) for block in body)
+    if sum(weight(body[position].text) for position in prose) * 10 < size * 4:
+        return  # a list or a table rather than prose: nothing here is a leftover
+    for position, block in enumerate(body):
+        leftover = block.form not in ("li", "quote") and not is_closed(block.text) and word_count(block.text) < 9
+        if position < prose[0] and leftover and (block.form != "h" or position < prose[0] - 3):
             block.label("OUTSIDE", "above-body", "short and above the first paragraph")
-        elif (
-            position > prose[-1]
-            and (block.form == "h" or (weight(block.text) < 40 and not ends_sentence(block.text)))
-            and block.form != "li"
-        ):
+        elif position > prose[-1] and (leftover or block.form == "h"):
             block.label("OUTSIDE", "below-body", "short and below the last paragraph")
