@@ -79,7 +79,7 @@ def plain_text(html_or_text: str, max_chars: int = 200) -> str:
     Entities are decoded up to three times, because feeds encode them twice. Text in angle brackets that is no tag
     stays.
     """
-    text = _INVISIBLE.sub("", html_or_text[: max_chars * 100])
+    text = _INVISIBLE.sub("", _SPACE.sub(" ", html_or_text[: max_chars * 100]))
     for _ in range(3):
         if _TAG_START.search(text) and _depth(text) <= _MAX_DEPTH:
             bare = nh3.clean(_BLOCK_TAG.sub("\n", text), tags=set(), clean_content_tags=_DROPPED_WITH_CONTENT)

@@ -17,6 +17,7 @@ characters count as the same only under the same title: the notice a paywall lea
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +47,7 @@ OTHER = "other"
 """Section of relevant articles without a topic the taxonomy knows."""
 LATE = "late"
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _SHORT_TEXT = 200
 _SAME_SOURCE = 0.1
 _ACCESS = {AccessStatus.FULL: 1.0, AccessStatus.METERED: 0.75}
@@ -243,7 +245,7 @@ def _headline(article: DigestArticle) -> Headline:
         plain_text(article.source_name, 60) or article.source_id,
         _title(article),
         safe_link(article.url) or "",
-        article.lang,
+        article.lang if _LANGUAGE.fullmatch(article.lang) else "und",
     )
 
 
@@ -261,7 +263,7 @@ def _item(group: Group, score: float, settings: DigestSettings) -> DigestItem:
         title=headline.title,
         url=headline.url,
         host=display_host(headline.url),
-        lang=article.lang,
+        lang=headline.lang,
         published_at=article.published_at,
         first_seen_at=article.first_seen_at,
         access=DigestAccess(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from hashlib import sha256
 
@@ -16,8 +16,21 @@ from alliancewatch.errors import UsageError
 from alliancewatch.sanitize import one_line
 from alliancewatch.week import TOKYO
 
+
+class _Unfolded(UnstructuredHeader, BaseHeader):
+    """A header on one line however long: folded, an address in it would turn into encoded words that nobody follows."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """The header as it is sent."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Id", _Unfolded)
+_HEADERS.map_to_type("List-Unsubscribe", _Unfolded)
+
 # A server need not offer 8BITMIME (RFC 6152), so bodies go out as ASCII.
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
 
 def render_eml(digest: Digest, settings: DigestSettings, to: str | None = None) -> bytes:

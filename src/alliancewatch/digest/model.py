@@ -98,7 +98,7 @@ def _list_id(text: str) -> str:
 
 
 def _unsubscribe(text: str) -> str:
-    if not text.isascii() or not (_MAILTO.fullmatch(text) or safe_link(text)):
+    if len(text) > 900 or not text.isascii() or not (_MAILTO.fullmatch(text) or safe_link(text)):
         raise ValueError(f"not an address to unsubscribe at: {text[:80]!r}: expected https:// or mailto:, ASCII only")
     return text
 
@@ -131,11 +131,10 @@ class DigestSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Sentences quoted from an article, in its order; each is a verbatim piece of its text."""
+    """Sentences quoted from an article, in its order."""
 
-    sentences: tuple[str, ...]
-    elided: bool
-    """Something was left out between the first and the last."""
+    passages: tuple[str, ...]
+    """Verbatim pieces of its text; sentences that follow each other there are one piece."""
     cut: bool
     """The last one goes on in the article."""
 

@@ -176,7 +176,7 @@ def _badge(item: DigestItem, language: Language) -> str | None:
 def _quotation(item: DigestItem) -> str | None:
     if item.quote is None:
         return None
-    return (" […] " if item.quote.elided else " ").join(item.quote.sentences) + (" […]" if item.quote.cut else "")
+    return " […] ".join(item.quote.passages) + (" […]" if item.quote.cut else "")
 
 
 def _source_row(source: SourceCoverage, most: int) -> SourceRow:
