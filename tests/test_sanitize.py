@@ -160,8 +160,14 @@ def test_what_the_page_hides_is_not_shown(hiding: str) -> None:
 
 @pytest.mark.parametrize(
     "html",
-    ["<div>" * 100_000 + "kept", "<p>" * 66_000 + "kept", "<b>" * 50_000 + "kept", "<a href=x>" * 30_000 + "kept"],
-    ids=["div", "p", "b", "a"],
+    [
+        "<div>" * 100_000 + "kept",
+        "<p>" * 66_000 + "kept",
+        "<b>" * 50_000 + "kept",
+        "<div></b>" * 60_000 + "kept",
+        "<" * 500_000 + "kept",
+    ],
+    ids=["div", "p", "b", "unmatched", "angles"],
 )
 def test_a_page_built_to_be_slow_is_not(html: str) -> None:
     began = time.process_time()
