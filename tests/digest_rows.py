@@ -11,7 +11,7 @@ import yaml
 
 from alliancewatch.digest import Digest, DigestArticle, DigestSettings, SourceCoverage, build_digest
 from alliancewatch.model import AccessStatus, Versions
-from alliancewatch.week import Week, parse_week
+from alliancewatch.week import parse_week
 
 DIGESTS = Path(__file__).parent / "digests"
 WEEK = parse_week("2026-W47")
@@ -43,7 +43,7 @@ def article(article_id: str = "a1", **changes: Any) -> DigestArticle:
         "relevance_score": 0.8,
         "topics": (("alliance-diplomacy", 12.0),),
         "primary": "alliance-diplomacy",
-        "content_hash": sha256(text.encode()).hexdigest(),
+        "content_hash": sha256(text.encode(errors="surrogatepass")).hexdigest(),
         "is_late": False,
         "redistribution": "extract",
     }
@@ -65,8 +65,8 @@ def coverage(source_id: str, **changes: Any) -> SourceCoverage:
     return SourceCoverage(source_id=source_id, **values | changes)
 
 
-def digest_of(*articles: DigestArticle, week: Week = WEEK, **settings: Any) -> Digest:
-    return build_digest(week, week.cut, articles, (), TOPICS, DigestSettings(**settings), VERSIONS)
+def digest_of(*articles: DigestArticle, **settings: Any) -> Digest:
+    return build_digest(WEEK, WEEK.cut, articles, (), TOPICS, DigestSettings(**settings), VERSIONS)
 
 
 def read_week(name: str = "week.yaml") -> tuple[list[DigestArticle], list[SourceCoverage], dict[str, str]]:

@@ -18,7 +18,7 @@ from alliancewatch.week import TOKYO
 
 
 class _Unfolded(UnstructuredHeader, BaseHeader):
-    """A header on one line however long: folded, an address in it would turn into encoded words that nobody follows."""
+    """A header on one line however long: folded, an address or id in it would turn into encoded words."""
 
     def fold(self, *, policy: Policy) -> str:
         """The header as it is sent."""
@@ -26,8 +26,8 @@ class _Unfolded(UnstructuredHeader, BaseHeader):
 
 
 _HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("List-Id", _Unfolded)
-_HEADERS.map_to_type("List-Unsubscribe", _Unfolded)
+for _name in ("Message-ID", "List-Id", "List-Unsubscribe"):
+    _HEADERS.map_to_type(_name, _Unfolded)
 
 # A server need not offer 8BITMIME (RFC 6152), so bodies go out as ASCII.
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
@@ -47,7 +47,7 @@ def render_eml(digest: Digest, settings: DigestSettings, to: str | None = None) 
     message["To"] = recipient or "undisclosed-recipients:;"
     message["Subject"] = subject(digest)
     message["Date"] = format_datetime(digest.as_of.astimezone(TOKYO))
-    message["Message-ID"] = f"<{_name(digest, recipient)}@{domain}>"
+    message["Message-ID"] = f"<{_issue(digest, recipient)}@{domain}>"
     message["List-Id"] = f"<{settings.list_id}>"
     for name, value in _unsubscribing(settings).items():
         message[name] = value
@@ -73,7 +73,7 @@ def _recipient(to: str | None) -> str | None:
         raise UsageError(str(error)) from None
 
 
-def _name(digest: Digest, recipient: str | None) -> str:
+def _issue(digest: Digest, recipient: str | None) -> str:
     as_of = digest.as_of.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     whose = sha256((recipient or "").lower().encode()).hexdigest()[:16]
     return f"{digest.week}.{as_of}.{whose}"

@@ -88,7 +88,10 @@ def mail_address(text: str) -> str:
 
 def _distinct(addresses: Sequence[str]) -> tuple[str, ...]:
     """One each, in the order given: no server in use today tells mailboxes apart by case."""
-    return tuple({address.lower(): address for address in reversed(addresses)}.values())[::-1]
+    kept: dict[str, str] = {}
+    for address in addresses:
+        kept.setdefault(address.lower(), address)
+    return tuple(kept.values())
 
 
 def _list_id(text: str) -> str:

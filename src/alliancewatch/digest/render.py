@@ -36,7 +36,7 @@ def render_html(digest: Digest) -> str:
     template = _TEMPLATES.get_template("digest.html.j2")
     room: int | None = None
     while True:
-        html = template.render(view=digest_view(digest, room=room))
+        html = template.render(view=digest_view(digest, room=room)).strip() + "\n"
         if room == 0 or len(html.encode()) <= MAX_HTML_BYTES:
             return html
         room = max(_longest_section(digest), len(digest.noted)) // 2 if room is None else room // 2
