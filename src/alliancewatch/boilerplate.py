@@ -40,6 +40,9 @@ PAYWALL_KINDS = frozenset({"SUBSCRIBE", "METER", "OFFER", "EXPIRED"})
 SHORT_WORDS = 11
 """Up to here a phrase alone is enough to cut a block; longer blocks need a position or a second sign as well."""
 
+MAX_CLOSING = 5
+"""How many paragraphs at the end of a text are looked at as appeals to the reader."""
+
 PATTERN_CHARS = 300
 PHRASE_CHARS = 700
 
@@ -89,6 +92,7 @@ class Rule(_Model):
     where: Literal["anywhere", "head", "tail"] = "anywhere"
     max_words: int = Field(SHORT_WORDS, ge=1, le=200)
     confirm: tuple[str, ...] = ()
+    hits: int = Field(1, ge=1, le=9)
     terminal: bool = False
 
     @cached_property
@@ -152,6 +156,7 @@ class BoilerplateRules(_Model):
     containers: dict[Kind, frozenset[str]]
     standfirst_words: frozenset[str]
     kicker_words: frozenset[str]
+    body_words: frozenset[str]
 
     @cached_property
     def version(self) -> str:
@@ -307,31 +312,43 @@ class Line:
         self.kind, self.rule, self.evidence = kind, rule, evidence
 
 
-def match_rule(text: str, zone: Zone, rules: BoilerplateRules) -> tuple[Rule, str] | None:
-    """The first rule by which a block that is `text` is furniture, with the phrase or pattern that matched."""
+def match_rule(
+    text: str, zone: Zone, rules: BoilerplateRules, *, closing: bool = False
+) -> tuple[Rule, str] | None:
+    """The first rule by which a block that is `text` is furniture, with the phrase or pattern that matched.
+
+    `closing`: the block is a paragraph at the end of the text, where one phrase in its middle is not enough.
+    """
     folded = fold(text[:PHRASE_CHARS])
     words = word_count(folded) if len(text) <= PHRASE_CHARS else PHRASE_CHARS
     best: tuple[int, Rule, str] | None = None
+    phrases_of: dict[str, set[str]] = {}
     for hit in rules.rule_index.hits(folded):
         rule = hit.value
         position = rules.rule_order[rule.name]
         if best is not None and best[0] <= position:
             continue
-        if hit.whole or (rule.where in ("anywhere", zone) and _long_enough_known(folded, words, rule, zone)):
-            best = position, rule, f"phrase «{hit.phrase}»"
+        if not hit.whole:
+            if rule.where not in ("anywhere", zone) or not _may_be_cut(folded, words, rule, zone):
+                continue
+            found = phrases_of.setdefault(rule.name, set())
+            found.add(hit.phrase)
+            if len(found) < (2 if closing and rule.hits == 1 and not hit.phrase.startswith("^") else rule.hits):
+                continue
+        best = position, rule, f"phrase «{hit.phrase}»"
     if len(text) <= PATTERN_CHARS:
         for position, rule in enumerate(rules.rules):
             if best is not None and best[0] <= position:
                 break
-            if rule.where in ("anywhere", zone):
-                for regex in rule.regexes:
-                    if regex.search(folded) and _long_enough_known(folded, words, rule, zone):
-                        best = position, rule, f"pattern «{regex.pattern}»"
-                        break
+            if rule.regexes and rule.where in ("anywhere", zone) and _may_be_cut(folded, words, rule, zone):
+                matched = next((regex.pattern for regex in rule.regexes if regex.search(folded)), None)
+                if matched is not None:
+                    best = position, rule, f"pattern «{matched}»"
     return None if best is None else (best[1], best[2])
 
 
-def _long_enough_known(folded: str, words: int, rule: Rule, zone: Zone) -> bool:
+def _may_be_cut(folded: str, words: int, rule: Rule, zone: Zone) -> bool:
+    """Whether a block of this length may be cut here: long ones only outside the body or with a second sign."""
     if words <= min(SHORT_WORDS, rule.max_words):
         return True
     return words <= rule.max_words and (zone != "body" or any(word in folded for word in rule.confirm))
@@ -443,13 +460,18 @@ def mark_captions(lines: Sequence[Line], rules: BoilerplateRules) -> None:
 def mark_rules(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     """Cut what the phrase and pattern rules name."""
     first, last = prose_span(lines)
+    for _ in range(MAX_CLOSING):
+        found = match_rule(lines[last].text, "tail", rules, closing=True) if last > first else None
+        if found is None:
+            break
+        lines[last].label(found[0].kind, found[0].name, f"{found[1]}, at the end of the text")
+        first, last = prose_span(lines)
     for position, line in enumerate(lines):
         if line.kind is None or line.kind == "CAPTION":
             zone: Zone = "head" if position < first else "tail" if position > last else "body"
             found = match_rule(line.text, zone, rules)
             if found is not None:
-                rule, evidence = found
-                line.label(rule.kind, rule.name, evidence)
+                line.label(found[0].kind, found[0].name, found[1])
 
 
 def prose_span(lines: Sequence[Line]) -> tuple[int, int]:

@@ -27,6 +27,7 @@ _RENDERED_METER = re.compile(
     r"\b\d{1,2} (?:of \d{1,2} )?(?:free |complimentary )?(?:articles?|stories|story) (?:left|remaining)|\b\d{1,2} free articles?"
 )
 _TRAILS_OFF = re.compile(r"(?:\.\.\.|…|\[…\]|\[\.\.\.\]|・・・)[\"'”’」』)）\]]?$")
+_SENTENCE_BREAK = re.compile(r"(?<=[a-z][.!?]) |(?<=[。！？])")
 _TEXT_ENDS = tuple(".!?。！？…．\"'”’»」』）)〉》】]：:;")
 
 
@@ -51,6 +52,8 @@ def assess_access(lines: Sequence[Line], rules: BoilerplateRules, signs: AccessS
     words = sum(word_count(lines[position].text) for position in body)
     below = _lines_below(lines, body)
     stops = _stop_phrases(lines, rules, below)
+    walled = any(lines[position].kind in PAYWALL_KINDS for position in below)
+    ending = _ending(lines, body, suspicious=bool(stops) or walled or signs.free is False or signs.tier == "locked")
     remaining, total, counter = _counter(lines)
 
     if counter is not None:
@@ -59,10 +62,9 @@ def assess_access(lines: Sequence[Line], rules: BoilerplateRules, signs: AccessS
     if "adblock" in stops and words < LONG_BODY_WORDS:
         return Access(AccessStatus.ADBLOCK_NOTICE, (stops["adblock"], *flags))
     if "registration" in stops and words < LONG_BODY_WORDS:
-        return Access(AccessStatus.REGISTRATION, (stops["registration"], *_ending(lines, body), *flags))
+        return Access(AccessStatus.REGISTRATION, (stops["registration"], *ending, *flags))
     if "strong" in stops and words < LONG_BODY_WORDS:
-        return Access(AccessStatus.TEASER, (stops["strong"], *_ending(lines, body), *flags))
-    ending = _ending(lines, body)
+        return Access(AccessStatus.TEASER, (stops["strong"], *ending, *flags))
     if ending:
         return Access(AccessStatus.TEASER, (*ending, *stops.values(), *flags))
     if words < SHORT_BODY_WORDS:
@@ -137,7 +139,7 @@ def _number(match: re.Match[str]) -> int:
     return int(match.group(1).replace(",", "") or 0)
 
 
-def _ending(lines: Sequence[Line], body: Sequence[int]) -> tuple[str, ...]:
+def _ending(lines: Sequence[Line], body: Sequence[int], *, suspicious: bool) -> tuple[str, ...]:
     """Evidence that the body stops before its end; empty when it ends like a finished text."""
     last = next((lines[p] for p in reversed(body) if lines[p].form in ("p", "line", "quote")), lines[body[-1]])
     text = last.text
@@ -145,11 +147,15 @@ def _ending(lines: Sequence[Line], body: Sequence[int]) -> tuple[str, ...]:
         return (f"ends in «{text[-20:]}»",)
     if last is not lines[body[-1]] or text.endswith(_TEXT_ENDS) or is_closed(text):
         return ()
-    prose = weight(text) >= 100 and (". " in text or "。" in text or ", " in text or "、" in text)
-    if not prose:
+    prose = [lines[position].text for position in body if is_prose(lines[position].text)]
+    closed = sum(is_closed(paragraph) for paragraph in prose)
+    unfinished = _SENTENCE_BREAK.split(text)[-1]
+    if closed * 10 < len(prose) * 7 or weight(text) < 60 or weight(unfinished) < 12:
         return ()
-    tail = text[-1]
-    if is_cjk(text) or tail.islower() or tail.isdigit() or tail == ",":
+    midway = is_cjk(text) or unfinished[-1].islower() or text[-1] == ","
+    # A caption or a name may end a page of HTML, so there a sentence must stop after finished ones, or a second sign.
+    sure = last.form == "line" or suspicious or (unfinished != text and weight(unfinished) >= 25)
+    if sure and (midway or (unfinished[-1].isdigit() and (suspicious or last.form == "line"))):
         return (f"stops in the middle of a sentence «{text[-40:]}»",)
     return ()
 

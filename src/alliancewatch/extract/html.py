@@ -56,13 +56,14 @@ def _void_hints(blocks: Sequence[Block], total: int) -> None:
     buried = unhinted < min(1500, total * 0.3)
     for (hint, tag), group in alike.items():
         # Paragraphs may carry the hint each for itself, so what is alike is weighed together.
-        together = tag in _LEAVES
+        together = tag in _LEAVES or hint == "HIDDEN"
         prose = sum(element.prose for element in group)
         paragraphs = sum(element.paragraphs for element in group)
         for element in group:
             share = (prose if together else element.prose) / max(1, total)
             count = paragraphs if together else element.paragraphs
-            if (hint in _NEVER_PROSE and count >= 3 and share > 0.3) or (share > 0.5 and buried):
+            whole = share > 0.7 and hint not in ("COMMENTS", "COOKIE", "RELATED")
+            if whole or (hint in _NEVER_PROSE and count >= 3 and share > 0.3) or (share > 0.5 and buried):
                 element.hint = None
 
 
@@ -75,7 +76,7 @@ def _mark_standfirst(blocks: Sequence[Block], rules: BoilerplateRules) -> None:
         if block.kind is not None or word_count(block.text) < 5 or block.link_density > 0.3 or block.form == "caption":
             continue
         near = list(block.element.ancestors())[:3]
-        if any(element.hint in ("NAV", "HIDDEN", "CAPTION", "AD", "COMMENTS", "NEWSLETTER") for element in near):
+        if any(element.hint not in (None, "RELATED", "DATE") for element in near):
             continue
         if looks_like_date(block.text):
             continue
@@ -150,7 +151,7 @@ def _find_core(blocks: Sequence[Block], rules: BoilerplateRules) -> Element | No
             elements[id(element)] = element
     frames = [_around_title(blocks), *(e for e in elements.values() if e.tag == "article" or _is_body(e, rules))]
     frame = max(
-        (e for e in frames if e is not None and mass.get(id(e), 0) * 10 >= total * 4),
+        (e for e in frames if e is not None and id(e) in mass and mass[id(e)] * 10 >= total * 4),
         key=lambda e: (mass[id(e)] * 10 >= total * 6, e.depth),
         default=None,
     )
@@ -215,7 +216,7 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
             continue
         if block.form == "caption":
             block.label("CAPTION", "figcaption", f"<{block.tag}>")
-        elif word_count(block.text) < 60 and any(e.tag == "figure" for e in list(block.element.ancestors())[:4]):
+        elif block.form != "quote" and word_count(block.text) < 60 and any(e.tag == "figure" for e in list(block.element.ancestors())[:4]):
             block.label("CAPTION", "figure", "stands in a <figure>")
         elif fold(block.text) in titles:
             block.label("DUP", "repeat", "repeats the headline")
@@ -239,10 +240,10 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
 
 def _trim(blocks: Sequence[Block]) -> None:
     """Label short leftovers before the first and after the last paragraph."""
-    body = [block for block in blocks if block.kind is None]
+    body = [block for block in blocks if block.kind is None and block.tag not in ("td", "th")]
     prose = [p for p, block in enumerate(body) if ends_sentence(block.text) and weight(block.text) >= 40]
     size = sum(weight(block.text) for block in body)
-    if sum(weight(body[position].text) for position in prose) * 10 < size * 4:
+    if not prose or sum(weight(body[position].text) for position in prose) * 10 < size * 4:
         return  # a list or a table rather than prose: nothing here is a leftover
     for position, block in enumerate(body):
         leftover = block.form not in ("li", "quote") and not is_closed(block.text) and word_count(block.text) < 9
