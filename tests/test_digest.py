@@ -70,7 +70,16 @@ def visible_text(html: str) -> str:
 @pytest.mark.parametrize("name", sorted(expected_files()))
 def test_the_sample_week_gives_the_expected_file(name: str) -> None:
     # After a change meant to show: python tests/digests/regenerate.py, then read the difference.
-    assert expected_files()[name].decode() == (DIGESTS / name).read_bytes().decode()
+    made, expected = expected_files()[name], (DIGESTS / name).read_bytes()
+    if name.endswith(".eml"):  # Python versions fold headers differently, so compare what they say
+        assert spoken(made) == spoken(expected)
+    else:
+        assert made.decode() == expected.decode()
+
+
+def spoken(raw: bytes) -> tuple[list[tuple[str, str]], str, str]:
+    message = parsed(raw)
+    return [(name, str(value)) for name, value in message.items()], part(message, "plain"), part(message, "html")
 
 
 def test_the_same_rows_give_the_same_bytes_in_another_process() -> None:
