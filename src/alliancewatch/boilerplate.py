@@ -175,6 +175,11 @@ class BoilerplateRules(_Model):
         return {rule.name: position for position, rule in enumerate(self.rules)}
 
     @cached_property
+    def pattern_rules(self) -> tuple[tuple[int, Rule], ...]:
+        """The rules that have patterns, with their positions."""
+        return tuple((position, rule) for position, rule in enumerate(self.rules) if rule.patterns)
+
+    @cached_property
     def caption_index(self) -> PhraseIndex[None]:
         """The forms of captions."""
         return PhraseIndex((phrase, None) for phrase in self.captions.phrases)
@@ -193,6 +198,16 @@ class BoilerplateRules(_Model):
     def kind_of_word(self) -> dict[str, str]:
         """Kind of furniture by a word of a class or id."""
         return {word: kind for kind, words in self.containers.items() for word in words}
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word of a class or id that means something."""
+        return frozenset(self.kind_of_word) | self.standfirst_words | self.kicker_words | self.body_words
+
+    @cached_property
+    def names_read(self) -> dict[str, tuple[frozenset[str], str | None]]:
+        """What `extract.blocks` has read from classes and ids so far: a site's pages share them."""
+        return {}
 
     @cached_property
     def access_index(self) -> PhraseIndex[str]:
@@ -306,15 +321,15 @@ class Line:
     """None while the line is part of the body."""
     rule: str = ""
     evidence: str = ""
+    checked: str = ""
+    """Zone for which the rules did not match; asking again would give the same."""
 
     def label(self, kind: str, rule: str, evidence: str) -> None:
         """Mark the line."""
         self.kind, self.rule, self.evidence = kind, rule, evidence
 
 
-def match_rule(
-    text: str, zone: Zone, rules: BoilerplateRules, *, closing: bool = False
-) -> tuple[Rule, str] | None:
+def match_rule(text: str, zone: Zone, rules: BoilerplateRules, *, closing: bool = False) -> tuple[Rule, str] | None:
     """The first rule by which a block that is `text` is furniture, with the phrase or pattern that matched.
 
     `closing`: the block is a paragraph at the end of the text, where one phrase in its middle is not enough.
@@ -337,11 +352,11 @@ def match_rule(
                 continue
         best = position, rule, f"phrase «{hit.phrase}»"
     if len(text) <= PATTERN_CHARS:
-        for position, rule in enumerate(rules.rules):
+        for position, rule in rules.pattern_rules:
             if best is not None and best[0] <= position:
                 break
-            if rule.regexes and rule.where in ("anywhere", zone) and _may_be_cut(folded, words, rule, zone):
-                matched = next((regex.pattern for regex in rule.regexes if regex.search(folded)), None)
+            if rule.where in ("anywhere", zone) and _may_be_cut(folded, words, rule, zone):
+                matched = next((regex.pattern for regex in rule.regexes if regex.match(folded)), None)
                 if matched is not None:
                     best = position, rule, f"pattern «{matched}»"
     return None if best is None else (best[1], best[2])
@@ -466,10 +481,16 @@ def mark_rules(lines: Sequence[Line], rules: BoilerplateRules) -> None:
             break
         lines[last].label(found[0].kind, found[0].name, f"{found[1]}, at the end of the text")
         first, last = prose_span(lines)
+    known_in: dict[Zone, dict[str, tuple[Rule, str] | None]] = {"head": {}, "body": {}, "tail": {}}
     for position, line in enumerate(lines):
         if line.kind is None or line.kind == "CAPTION":
             zone: Zone = "head" if position < first else "tail" if position > last else "body"
-            found = match_rule(line.text, zone, rules)
+            if line.checked == zone:
+                continue
+            line.checked = zone
+            if line.text not in (known := known_in[zone]):
+                known[line.text] = match_rule(line.text, zone, rules)
+            found = known[line.text]
             if found is not None:
                 line.label(found[0].kind, found[0].name, found[1])
 

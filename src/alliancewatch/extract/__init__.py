@@ -131,7 +131,7 @@ def _clean_text(text: str, url: str | None, rules: BoilerplateRules) -> Page:
     lines = read_lines(text)
     mark_text(lines, rules)
     metadata = Metadata(url=url, lang=language_of(" ".join(line.text for line in lines if line.kind is None)))
-    judgement = judge_page(Document([], [], [], "", "", [], [], False, 0, 0), metadata, lines, None)
+    judgement = judge_page(Document([], [], [], [], "", "", [], [], False, 0, 0), metadata, lines, None)
     return _page(make_article(lines, metadata, rules), judgement)
 
 

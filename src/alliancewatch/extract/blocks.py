@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from alliancewatch.boilerplate import BoilerplateRules, Form, Line, is_prose
 from alliancewatch.prose import normal_text, weight
 
-MAX_DEPTH = 256
+MAX_DEPTH = 100
 """Elements nested deeper than this count as part of the one at this depth."""
 
+_MAX_NAMES = 50_000
 _SCAN_FROM_TAGS = 15_000
 _PARSE_DEPTH = 600
 """The parser's time grows with the square of the depth, so what is nested deeper loses its tags, never its text."""
@@ -34,6 +34,7 @@ _INLINE = frozenset(
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _HIDING = re.compile(r"(?:display\s?:\s?none|visibility\s?:\s?hidden)", re.I)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_NO_WORDS: frozenset[str] = frozenset()
 _STRUCTURAL = frozenset(
     ["has", "with", "without", "no", "not", "enabled", "disabled", "layout", "grid", "hide", "show"]
 )
@@ -78,14 +79,15 @@ class Element:
     parent: Element | None
     tag: str
     depth: int
+    names: str = ""
+    """Its classes and id as written."""
     words: frozenset[str] = frozenset()
-    """Words of class and id in lower case; neighbouring ones also joined; whole names with `=` before them."""
+    """Those words of its names that the rules know; whole names have `=` before them."""
     hint: str | None = None
     """Kind of furniture that its tag or words name."""
     prose: int = 0
     """Weight of the paragraphs in it."""
     paragraphs: int = 0
-    order: int = 0
     itemprop: str = ""
 
     def ancestors(self) -> Iterator[Element]:
@@ -117,6 +119,8 @@ class Document:
     """What one walk through a page brought."""
 
     blocks: list[Block]
+    elements: list[Element]
+    """Every element noted, parents before children."""
     metas: list[tuple[str, str]]
     """(property, name or itemprop in lower case, content)"""
     links: list[tuple[str, str]]
@@ -131,18 +135,27 @@ class Document:
     frames: int
 
 
-@lru_cache(maxsize=20_000)
-def _words_of(names: str) -> frozenset[str]:
-    words: list[str] = []
+def _read_names(names: str, rules: BoilerplateRules) -> tuple[frozenset[str], str | None]:
+    """The meaningful words of classes and ids, and the kind of furniture that they name."""
+    known = rules.names_read.get(names)
+    if known is not None:
+        return known
+    words: set[str] = set()
     for token in names.split():
-        words.append(f"={token.lower()}")
+        words.add(f"={token.lower()}")
         parts = [part.lower() for part in _WORD.findall(token[:80])]
         if not _STRUCTURAL.isdisjoint(parts):
             continue
-        words += parts
-        words += [a + b for a, b in zip(parts, parts[1:], strict=False)]
-        words.append("".join(parts))
-    return frozenset(words)
+        words.update(parts)
+        words.update(a + b for a, b in zip(parts, parts[1:], strict=False))
+        words.add("".join(parts))
+    words &= rules.vocabulary
+    kinds = sorted(rules.kind_of_word[word] for word in words if word in rules.kind_of_word)
+    known = frozenset(words), kinds[0] if kinds else None
+    if len(rules.names_read) >= _MAX_NAMES:
+        rules.names_read.clear()
+    rules.names_read[names] = known
+    return known
 
 
 def _bounded(html: str) -> str:
@@ -173,7 +186,7 @@ def _bounded(html: str) -> str:
 def read_document(html: str, rules: BoilerplateRules) -> Document:
     """Parse and walk a page once."""
     root = LexborHTMLParser(_bounded(html)).root
-    document = Document([], [], [], "", "", [], [], False, 0, 0)
+    document = Document([], [], [], [], "", "", [], [], False, 0, 0)
     if root is not None:
         _Walk(document, rules).run(root)
     return document
@@ -184,15 +197,15 @@ class _Walk:
 
     def __init__(self, document: Document, rules: BoilerplateRules) -> None:
         self.document = document
-        self.kind_of_word = rules.kind_of_word
-        self.element = Element(None, "html", 0)
+        self.rules = rules
+        self.element = Element(None, "", 0)
+        document.elements.append(self.element)
         self.parts: list[str | None] = []
         self.links = 0
         self.in_link = 0
         self.bold = 0
         self.bold_chars = 0
         self.hidden_parts: list[str] = []
-        self.order = 0
 
     def run(self, root: LexborNode) -> None:
         """Visit every node once, children before siblings, without recursion."""
@@ -245,16 +258,11 @@ class _Walk:
         names = attributes.get("class")
         identity = attributes.get("id")
         inline = tag in _INLINE or "-" in tag
-        hint = None
-        words: frozenset[str] = frozenset()
-        itemprop = attributes.get("itemprop") or ""
+        hint, words, called = None, _NO_WORDS, ""
         if names or identity:
-            words = _words_of(f"{names or ''} {identity or ''}")
-            kind_of_word = self.kind_of_word
-            for word in words:
-                kind = kind_of_word.get(word)
-                if kind is not None and (hint is None or kind < hint):
-                    hint = kind
+            called = f"{names or ''} {identity or ''}"
+            words, hint = _read_names(called, self.rules)
+        itemprop = attributes.get("itemprop") or ""
         if not inline or hint in ("CAPTION", "HIDDEN"):
             hint = _TAG_KINDS.get(tag) or _ROLE_KINDS.get(attributes.get("role") or "") or hint
         if "hidden" in attributes or (attributes.get("aria-hidden") == "true" and tag != "svg"):
@@ -278,9 +286,9 @@ class _Walk:
         if boundary:
             self._flush()
         if boundary or hint == "HIDDEN" or (inline and "-" in tag):
-            self.order += 1
             if outer.depth < MAX_DEPTH:
-                self.element = Element(outer, tag, outer.depth + 1, words, hint, order=self.order, itemprop=itemprop)
+                self.element = Element(outer, tag, outer.depth + 1, called, words, hint, itemprop=itemprop)
+                document.elements.append(self.element)
         leaving = _Exit(tag, outer, boundary)
         if tag == "a":
             self.in_link += 1
@@ -418,14 +426,14 @@ def _split_at_breaks(parts: list[str | None], heading: bool) -> list[str]:
     return pieces
 
 
-def weigh(blocks: list[Block]) -> int:
+def weigh(document: Document) -> int:
     """Add up the paragraphs in every element, and on the whole page."""
-    total = 0
-    for block in blocks:
+    for block in document.blocks:
         if block.links * 2 < len(block.text) and block.form != "h" and is_prose(block.text):
-            size = weight(block.text)
-            total += size
-            for element in block.element.ancestors():
-                element.prose += size
-                element.paragraphs += 1
-    return total
+            block.element.prose += weight(block.text)
+            block.element.paragraphs += 1
+    for element in reversed(document.elements):
+        if element.parent is not None:
+            element.parent.prose += element.prose
+            element.parent.paragraphs += element.paragraphs
+    return document.elements[0].prose

@@ -19,34 +19,49 @@ _LEAVES = frozenset(["p", "h2", "h3", "li", "ul", "ol", "span", "blockquote"])
 def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -> None:
     """Label title, standfirst, captions and all furniture among the page's blocks; the rest is the body."""
     blocks = document.blocks
-    total = weigh(blocks)
-    _mark_title(blocks, metadata)
-    _void_hints(blocks, total)
-    _hint_teasers(blocks, total)
-    _mark_standfirst(blocks, rules)
-    _mark_contexts(blocks)
-    core = _find_core(blocks, rules)
+    total = weigh(document)
+    title = _mark_title(blocks, metadata)
+    _void_hints(document, title, total)
+    _hint_teasers(document, total)
+    if title is not None:
+        _mark_standfirst(blocks, title, rules)
+    _mark_contexts(document)
+    core = _find_core(document, title, rules)
     if core is not None:
-        _mark_outside(blocks, core)
+        _mark_outside(document, core, title)
     _mark_inside(blocks, metadata, rules)
     mark_boilerplate(blocks, rules)
     _trim(blocks)
 
 
-def _void_hints(blocks: Sequence[Block], total: int) -> None:
+def _within(document: Document, outer: Element) -> set[int]:
+    """Identities of `outer` and every element in it."""
+    inside = {id(outer)}
+    for element in document.elements:
+        if id(element.parent) in inside:
+            inside.add(id(element))
+    return inside
+
+
+def _hints(document: Document) -> dict[int, Element | None]:
+    """For each element the nearest one around it, or itself, that has a hint."""
+    nearest: dict[int, Element | None] = {id(None): None}
+    for element in document.elements:
+        nearest[id(element)] = element if element.hint is not None else nearest[id(element.parent)]
+    return nearest
+
+
+def _void_hints(document: Document, title: Block | None, total: int) -> None:
     """Take back the hints of elements that must be around or be the article itself."""
-    title = next((block for block in blocks if block.kind == "TITLE"), None)
     for element in title.element.ancestors() if title is not None else ():
         if element.paragraphs and element.hint != "HIDDEN":
             element.hint = None
-    elements = {id(element): element for block in blocks for element in block.element.ancestors()}
+    nearest = _hints(document)
     unhinted = sum(
-        weight(block.text)
-        for block in blocks
-        if is_prose(block.text) and not any(element.hint for element in block.element.ancestors())
+        weight(block.text) for block in document.blocks if is_prose(block.text) and nearest[id(block.element)] is None
     )
     alike: dict[tuple[str, str], list[Element]] = {}
-    for element in elements.values():
+    for element in document.elements:
         if element.hint is None:
             continue
         if element.tag in ("body", "html", "main", "article") and element.hint != "HIDDEN":
@@ -67,12 +82,20 @@ def _void_hints(blocks: Sequence[Block], total: int) -> None:
                 element.hint = None
 
 
-def _mark_standfirst(blocks: Sequence[Block], rules: BoilerplateRules) -> None:
+def _hint_teasers(document: Document, total: int) -> None:
+    """Hint that articles inside an article, or many small ones side by side, are teasers of others."""
+    articles = [element for element in document.elements if element.tag == "article"]
+    siblings = Counter(id(article.parent) for article in articles)
+    for article in articles:
+        nested = any(outer.tag == "article" for outer in article.ancestors() if outer is not article)
+        crowd = siblings[id(article.parent)] >= 3 and article.paragraphs <= 2
+        if article.hint is None and ((nested and article.prose * 10 < total * 4) or crowd):
+            article.hint = "RELATED"
+
+
+def _mark_standfirst(blocks: Sequence[Block], title: Block, rules: BoilerplateRules) -> None:
     """Label the block below the headline that is named as a standfirst."""
-    title = next((position for position, block in enumerate(blocks) if block.kind == "TITLE"), None)
-    if title is None:
-        return
-    for block in blocks[title + 1 : title + 16]:
+    for block in blocks[title.group + 1 : title.group + 16]:
         if block.kind is not None or word_count(block.text) < 5 or block.link_density > 0.3 or block.form == "caption":
             continue
         near = list(block.element.ancestors())[:3]
@@ -83,40 +106,22 @@ def _mark_standfirst(blocks: Sequence[Block], rules: BoilerplateRules) -> None:
         if any(element.words & rules.standfirst_words for element in near):
             block.label("DEK", "standfirst", "named so, below the headline")
             return
-        if block.form == "h" and word_count(block.text) >= 9 and block.group <= title + 4:
+        if block.form == "h" and word_count(block.text) >= 9 and block.group <= title.group + 4:
             block.label("DEK", "standfirst", f"a sentence in <{block.tag}> below the headline")
             return
 
 
-def _hint_teasers(blocks: Sequence[Block], total: int) -> None:
-    """Hint that articles inside an article, or many small ones side by side, are teasers of others."""
-    articles = {id(e): e for block in blocks for e in block.element.ancestors() if e.tag == "article"}
-    siblings = Counter(id(article.parent) for article in articles.values())
-    for article in articles.values():
-        outer = next((e for e in article.ancestors() if e is not article and e.tag == "article"), None)
-        nested = outer is not None and article.prose * 10 < total * 4
-        crowd = siblings[id(article.parent)] >= 3 and article.paragraphs <= 2
-        if (nested or crowd) and article.hint is None:
-            article.hint = "RELATED"
-
-
-def _mark_contexts(blocks: Sequence[Block]) -> None:
+def _mark_contexts(document: Document) -> None:
     """Label blocks by the elements around them."""
-    for block in blocks:
-        if block.kind is not None:
-            continue
-        for element in block.element.ancestors():
-            if element.hint is not None:
-                what = (
-                    f"<{element.tag}>"
-                    if not element.words
-                    else f"<{element.tag}> named {' '.join(sorted(element.words)[:4])}"
-                )
-                block.label(element.hint, "container", what)
-                break
+    nearest = _hints(document)
+    for block in document.blocks:
+        element = nearest[id(block.element)]
+        if block.kind is None and element is not None and element.hint is not None:
+            names = " ".join(element.names.split())[:60]
+            block.label(element.hint, "container", f"<{element.tag}> named {names}" if names else f"<{element.tag}>")
 
 
-def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> None:
+def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> Block | None:
     """Find the block that is the headline: a heading that the metadata knows, else the page's only first heading."""
     known = {fold(text) for text, _ in metadata.titles}
     known |= {
@@ -135,34 +140,38 @@ def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> None:
             match = first[0]
     if match is not None:
         match.label("TITLE", "headline", f"<{match.tag}>")
+    return match
 
 
-def _find_core(blocks: Sequence[Block], rules: BoilerplateRules) -> Element | None:
+def _find_core(document: Document, title: Block | None, rules: BoilerplateRules) -> Element | None:
     """The innermost element that holds four fifths of the paragraphs around the headline, or of the whole page."""
-    open_blocks = [b for b in blocks if b.kind is None and b.form != "h" and b.link_density < 0.5]
+    open_blocks = [b for b in document.blocks if b.kind is None and b.form != "h" and b.link_density < 0.5]
     good = [block for block in open_blocks if is_prose(block.text)]
     good = good or [block for block in open_blocks if ends_sentence(block.text)] or open_blocks
-    total = sum(weight(block.text) for block in good)
-    mass: dict[int, int] = {}
-    elements: dict[int, Element] = {}
+    if not good:
+        return None
+    mass = {id(element): 0 for element in document.elements}
     for block in good:
-        for element in block.element.ancestors():
-            mass[id(element)] = mass.get(id(element), 0) + weight(block.text)
-            elements[id(element)] = element
-    frames = [_around_title(blocks), *(e for e in elements.values() if e.tag == "article" or _is_body(e, rules))]
+        mass[id(block.element)] += weight(block.text)
+    for element in reversed(document.elements):
+        if element.parent is not None:
+            mass[id(element.parent)] += mass[id(element)]
+    frames = [element for element in document.elements if element.tag == "article" or _is_body(element, rules)]
+    if title is not None:
+        frames += [element for element in title.element.ancestors() if element.paragraphs][:1]
+    total = mass[id(document.elements[0])]
     frame = max(
-        (e for e in frames if e is not None and id(e) in mass and mass[id(e)] * 10 >= total * 4),
-        key=lambda e: (mass[id(e)] * 10 >= total * 6, e.depth),
-        default=None,
+        (element for element in frames if mass[id(element)] * 10 >= total * 4),
+        key=lambda element: (mass[id(element)] * 10 >= total * 6, element.depth),
+        default=document.elements[0],
     )
-    if frame is not None:
-        total = mass[id(frame)]
-    core: Element | None = None
-    for key, element in elements.items():
-        inside = frame is None or any(outer is frame for outer in element.ancestors())
-        if inside and mass[key] * 10 >= total * 8 and (core is None or element.depth > core.depth):
+    total = mass[id(frame)]
+    inside = _within(document, frame)
+    core = frame
+    for element in document.elements:
+        if element.depth > core.depth and mass[id(element)] * 10 >= total * 8 and id(element) in inside:
             core = element
-    while core is not None and core.parent is not None and core.tag in _LEAVES:
+    while core.parent is not None and core.tag in _LEAVES:
         core = core.parent
     return core
 
@@ -171,21 +180,12 @@ def _is_body(element: Element, rules: BoilerplateRules) -> bool:
     return element.itemprop == "articleBody" or not rules.body_words.isdisjoint(element.words)
 
 
-def _around_title(blocks: Sequence[Block]) -> Element | None:
-    """The innermost element that holds the headline and paragraphs as well."""
-    title = next((block for block in blocks if block.kind == "TITLE"), None)
-    if title is None:
-        return None
-    return next((element for element in title.element.ancestors() if element.paragraphs), None)
-
-
-def _outer_of(core: Element, blocks: Sequence[Block]) -> Element:
+def _outer_of(core: Element, title: Block | None) -> Element:
     """The element around `core` in which other parts of the body may stand: up to the headline or the `article`."""
-    title = next((block for block in blocks if block.kind == "TITLE"), None)
     around_title = {id(element) for element in title.element.ancestors()} if title is not None else set()
     outer = core
     for element in core.ancestors():
-        if element.tag in ("body", "html"):
+        if element.tag in ("body", "html", ""):
             break
         outer = element
         if id(element) in around_title or element.tag == "article":
@@ -193,16 +193,14 @@ def _outer_of(core: Element, blocks: Sequence[Block]) -> Element:
     return outer
 
 
-def _mark_outside(blocks: Sequence[Block], core: Element) -> None:
+def _mark_outside(document: Document, core: Element, title: Block | None) -> None:
     """Label what stands outside the core; around it, paragraphs beyond doubt stay."""
-    outer = _outer_of(core, blocks)
-    for block in blocks:
-        if block.kind is not None:
+    in_core = _within(document, core)
+    in_outer = _within(document, _outer_of(core, title))
+    for block in document.blocks:
+        if block.kind is not None or id(block.element) in in_core:
             continue
-        around = list(block.element.ancestors())
-        if any(element is core for element in around):
-            continue
-        if not any(element is outer for element in around):
+        if id(block.element) not in in_outer:
             block.label("OUTSIDE", "outside-body", "stands outside the element that holds the article")
         elif not (is_prose(block.text) and block.form in ("p", "quote") and block.link_density < 0.3):
             block.label("OUTSIDE", "beside-body", "stands beside the article's text and is no paragraph")
@@ -216,7 +214,11 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
             continue
         if block.form == "caption":
             block.label("CAPTION", "figcaption", f"<{block.tag}>")
-        elif block.form != "quote" and word_count(block.text) < 60 and any(e.tag == "figure" for e in list(block.element.ancestors())[:4]):
+        elif (
+            block.form != "quote"
+            and word_count(block.text) < 60
+            and any(e.tag == "figure" for e in list(block.element.ancestors())[:4])
+        ):
             block.label("CAPTION", "figure", "stands in a <figure>")
         elif fold(block.text) in titles:
             block.label("DUP", "repeat", "repeats the headline")

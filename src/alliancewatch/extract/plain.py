@@ -13,6 +13,7 @@ from alliancewatch.prose import ends_sentence, is_cjk, normal_text, weight, word
 _BULLET = re.compile(r"\s*(?:[•‣▪◦●・*]|-(?= )|\d{1,2}[.)](?= ))\s?\S")
 _TITLE_WEIGHT = 220
 _KICKER_WORDS = 4
+_HEAD_LINES = 80
 
 
 def read_lines(text: str) -> list[Line]:
@@ -60,7 +61,9 @@ def _mark_credits_below_titles(lines: Sequence[Line], rules: BoilerplateRules) -
 def _mark_head(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     first, _ = prose_span(lines)
     if not any(line.kind is None and is_prose(line.text) for line in lines):
-        first = len(lines) if len(lines) > 1 else 0
+        first = min(len(lines), 12) if len(lines) > 1 else 0
+    if first > _HEAD_LINES:
+        return  # a page of short lines has no head
     head = [position for position in range(first) if lines[position].kind in (None, "DUP")]
     for position in head:
         line = lines[position]
@@ -105,7 +108,7 @@ def _mark_head(lines: Sequence[Line], rules: BoilerplateRules) -> None:
 def _title_position(lines: Sequence[Line], candidates: Sequence[int], rules: BoilerplateRules) -> int | None:
     """The line above the body that reads most like its headline."""
     best, best_score = None, 0.0
-    texts = [line.text.casefold() for line in lines]
+    texts = [line.text.casefold() for line in lines[:_HEAD_LINES]]
     for rank, position in enumerate(candidates):
         text = lines[position].text
         if weight(text) > _TITLE_WEIGHT or lines[position].form == "li":
