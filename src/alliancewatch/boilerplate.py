@@ -37,6 +37,9 @@ KINDS = (
 PAYWALL_KINDS = frozenset({"SUBSCRIBE", "METER", "OFFER", "EXPIRED"})
 """Kinds that speak of paid access; they are evidence for nothing by themselves."""
 
+PROMPT_KINDS = PAYWALL_KINDS | {"SPONSOR", "APP", "GALLERY", "NEWSLETTER"}
+"""Kinds that also interrupt a text, so that two paragraphs after them are its continuation."""
+
 SHORT_WORDS = 11
 """Up to here a phrase alone is enough to cut a block; longer blocks need a position or a second sign as well."""
 
@@ -94,6 +97,7 @@ class Rule(_Model):
     confirm: tuple[str, ...] = ()
     hits: int = Field(1, ge=1, le=9)
     terminal: bool = False
+    heads: bool = False
 
     @cached_property
     def regexes(self) -> tuple[re.Pattern[str], ...]:
@@ -234,9 +238,7 @@ def default_rules() -> BoilerplateRules:
 
 # --------------------------------------------------------------------------------------------- matching
 
-_QUOTES = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "´": "'", "`": "'", "‐": "-", "‑": "-", "–": "-", "—": "-", "―": "-"}
-)
+_PLAIN = (*zip("‘’´`“”", "''''\"\"", strict=True), *((dash, "-") for dash in "‐‑–—―"))
 _LEADING = " \t•・‣▪■□◆◇●○▼▽▲△▶►>›»→*·|※✓✔➤➡👉"
 _TRAILING = " \t:›»→>▶►|+"
 _BRACKETS = {"[": "]", "【": "】", "〈": "〉", "《": "》"}
@@ -245,7 +247,7 @@ _BRACKETS = {"[": "]", "【": "】", "〈": "〉", "《": "》"}
 def fold(text: str) -> str:
     """`text` as rules see it: NFKC, no case, straight quotes, plain hyphens, no bullet before or colon behind."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+        text = _plain(text)
     text = text.casefold().lstrip(_LEADING).rstrip(_TRAILING)
     if len(text) > 2 and _BRACKETS.get(text[0]) == text[-1]:
         text = text[1:-1].strip()
@@ -253,7 +255,15 @@ def fold(text: str) -> str:
 
 
 def _fold_phrase(phrase: str) -> str:
-    return unicodedata.normalize("NFKC", phrase).translate(_QUOTES).casefold()
+    return _plain(phrase).casefold()
+
+
+def _plain(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text)
+    for fancy, plain in _PLAIN:
+        if fancy in text:
+            text = text.replace(fancy, plain)
+    return text
 
 
 T = TypeVar("T")
@@ -493,6 +503,15 @@ def mark_rules(lines: Sequence[Line], rules: BoilerplateRules) -> None:
             found = known[line.text]
             if found is not None:
                 line.label(found[0].kind, found[0].name, found[1])
+                if found[0].heads and position + 1 < len(lines):
+                    _label_list_below(line, lines[position + 1])
+
+
+def _label_list_below(heading: Line, below: Line) -> None:
+    """Cut the list that stands below its heading: in the same block, or words between commas."""
+    listed = below.text.count(",") + below.text.count("、") >= 2 and word_count(below.text) <= 40
+    if below.kind is None and not ends_sentence(below.text) and (below.group == heading.group or listed):
+        below.label(heading.kind or "TAGS", heading.rule, f"below «{heading.text[:60]}»")
 
 
 def prose_span(lines: Sequence[Line]) -> tuple[int, int]:
@@ -504,15 +523,17 @@ def prose_span(lines: Sequence[Line]) -> tuple[int, int]:
 def mark_tail(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     """Cut everything after the first block that ends articles, unless two or more long paragraphs follow."""
     terminal = {rule.name for rule in rules.rules if rule.terminal}
-    long_after = 0
+    long_after = prose_after = 0
     ends: list[int] = []
     for position in range(len(lines) - 1, -1, -1):
         line = lines[position]
-        if line.kind is None and is_long_prose(line.text):
-            long_after += 1
-        if long_after >= 2:
+        if line.kind is None and is_prose(line.text) and weight(line.text) >= 100:
+            prose_after += 1
+            long_after += is_long_prose(line.text)
+        if long_after >= 2 or prose_after >= 3:
             break
-        if line.rule in terminal or line.kind == "METER":
+        prompt = line.kind in PROMPT_KINDS
+        if (line.rule in terminal or line.kind == "METER") and prose_after < (2 if prompt else 3):
             ends.append(position)
     if not ends:
         return
@@ -524,9 +545,11 @@ def mark_tail(lines: Sequence[Line], rules: BoilerplateRules) -> None:
         if line.group != cause.group or line.kind is not None or line.form != "line" or line is lines[0]:
             break
         line.label(cause.kind or "OUTSIDE", "same-block", f"directly above «{cause.text[:60]}»")
+    own = {line.group: line for line in reversed(lines[start:]) if line.kind not in FIELD_KINDS and line.kind}
     for line in lines[start:]:
         if line.kind is None:
-            line.label(cause.kind or "OUTSIDE", "terminal-block", f"after «{cause.text[:60]}»")
+            nearer = own.get(line.group, cause)
+            line.label(nearer.kind or "OUTSIDE", "terminal-block", f"after or beside «{nearer.text[:60]}»")
         elif line.kind not in FIELD_KINDS:
             cause = line
 

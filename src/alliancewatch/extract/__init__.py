@@ -34,7 +34,8 @@ __all__ = [
 
 _DOCUMENT_TAG = re.compile(r"<(?:!doctype\s|html[\s>]|head[\s>]|body[\s>])", re.I)
 _ANY_TAG = re.compile(
-    r"</(?:p|div|article|section|h[1-6]|a|span|li|ul|td|table|main|b|i|em|strong|script|style|font|form)\s*>|<br ?/?>",
+    r"</?(?:p|div|article|section|h[1-6]|a|span|li|ul|td|table|main|b|i|em|strong|script|style|font|form|br)"
+    r"(?:\s[^<>]{0,2000})?/?>",
     re.I,
 )
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -78,7 +79,7 @@ def clean_page(
         return _unreadable(decoded, url)
     if is_html(decoded.text):
         return _clean_html(decoded.text, url, zone, rules)
-    return _clean_text(decoded.text, url, rules)
+    return _clean_text(decoded.text, url, zone, rules)
 
 
 def extract_article(html: bytes, url: str | None = None) -> Article:
@@ -124,15 +125,15 @@ def _clean_html(text: str, url: str | None, zone: str | tzinfo | None, rules: Bo
     metadata = read_metadata(document, url, zone)
     mark_page(document, metadata, rules)
     judgement = judge_page(document, metadata, document.blocks, url)
-    return _page(make_article(document.blocks, metadata, rules), judgement)
+    return _page(make_article(document.blocks, metadata, rules, zone), judgement)
 
 
-def _clean_text(text: str, url: str | None, rules: BoilerplateRules) -> Page:
+def _clean_text(text: str, url: str | None, zone: str | tzinfo | None, rules: BoilerplateRules) -> Page:
     lines = read_lines(text)
     mark_text(lines, rules)
     metadata = Metadata(url=url, lang=language_of(" ".join(line.text for line in lines if line.kind is None)))
     judgement = judge_page(Document([], [], [], [], "", "", [], [], False, 0, 0), metadata, lines, None)
-    return _page(make_article(lines, metadata, rules), judgement)
+    return _page(make_article(lines, metadata, rules, zone), judgement)
 
 
 def _page(article: Article, judgement: Judgement) -> Page:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from alliancewatch.boilerplate import FIELD_KINDS, BoilerplateRules, Line
+from alliancewatch.dates import parse_date
 from alliancewatch.extract.access import assess_access
-from alliancewatch.extract.metadata import Metadata, looks_like_date, names_of_byline
+from alliancewatch.extract.metadata import Metadata, names_of_byline, zone_of
 from alliancewatch.extract.plain import form_of
 from alliancewatch.model import Article, Paragraph, ParagraphKind, Removal, Repair
 from alliancewatch.prose import split_joined
@@ -18,12 +20,15 @@ ON_PAGE = "page"
 EVERYTHING_CUT = "everything-cut"
 
 
-def make_article(lines: Sequence[Line], metadata: Metadata, rules: BoilerplateRules) -> Article:
-    """The article whose blocks, marked and in page order, are `lines`.
+def make_article(
+    lines: Sequence[Line], metadata: Metadata, rules: BoilerplateRules, zone: str | tzinfo | None = None
+) -> Article:
+    """The article whose blocks, marked and in page order, are `lines`; `zone` is for visible dates without offset.
 
     Every line ends in exactly one field or in `removed`. If no line were kept, all furniture is kept instead and the
     article is flagged.
     """
+    zone = zone_of(metadata.lang, zone)
     access = assess_access(lines, rules, metadata.signs)
     flags: list[str] = []
     if not any(line.kind in (None, "DEK") for line in lines):
@@ -64,8 +69,10 @@ def make_article(lines: Sequence[Line], metadata: Metadata, rules: BoilerplateRu
             bio.append(text)
         elif kind == "BYLINE" and text in byline and text not in shown_names:
             shown_names.append(text)
-        elif kind == "DATE" and text == published_raw and provenance.get("published_raw") != ON_PAGE:
-            provenance["published_raw"] = ON_PAGE
+        elif kind == "DATE" and published_at is None and (moment := parse_date(text, zone)) is not None:
+            published_at, published_raw, provenance["published_at"] = moment, text, ON_PAGE
+        elif kind == "DATE" and text == published_raw and provenance.get("published_at") != ON_PAGE:
+            provenance["published_at"] = ON_PAGE
         else:
             if kind == "BYLINE" and not byline:
                 byline, provenance["byline"] = names_of_byline(text), "byline"
@@ -106,7 +113,7 @@ def blocks_of(article: Article) -> Counter[str]:
     for name in ("title", "standfirst", "section"):
         if provenance.get(name) == ON_PAGE:
             blocks[getattr(article, name)] += 1
-    if provenance.get("published_raw") == ON_PAGE and article.published_raw:
+    if provenance.get("published_at") == ON_PAGE and article.published_raw:
         blocks[article.published_raw] += 1
     for name in provenance.get("byline_on_page", "").split("\n"):
         if name:
@@ -118,6 +125,3 @@ def blocks_of(article: Article) -> Counter[str]:
         blocks.subtract(repair.after.split("\n\n"))
         blocks[repair.before] += 1
     return +blocks
-
-
-__all__ = ["EVERYTHING_CUT", "ON_PAGE", "blocks_of", "looks_like_date", "make_article"]

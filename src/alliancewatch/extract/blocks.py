@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,9 +28,53 @@ _VOID = frozenset(
 _SELF_CLOSING = _VOID | {"p", "li", "dt", "dd", "option", "tr", "td", "th"}
 _UNSEEN = frozenset(["script", "style", "noscript", "template", "head", "title", "meta", "link", "base", "iframe"])
 _INLINE = frozenset(
-    ["a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins"]
-    + ["kbd", "mark", "nobr", "q", "rb", "rp", "rt", "rtc", "ruby", "s", "samp", "small", "span", "strike", "strong"]
-    + ["sub", "sup", "time", "tt", "u", "var", "wbr", "img", "picture", "source", "output", "meter", "slot", "bsp-link"]
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "mark",
+        "nobr",
+        "q",
+        "rb",
+        "rp",
+        "rt",
+        "rtc",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+        "img",
+        "picture",
+        "source",
+        "output",
+        "meter",
+        "slot",
+        "bsp-link",
+    ]
 )
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _HIDING = re.compile(r"(?:display\s?:\s?none|visibility\s?:\s?hidden)", re.I)
@@ -39,15 +84,11 @@ _STRUCTURAL = frozenset(
     ["has", "with", "without", "no", "not", "enabled", "disabled", "layout", "grid", "hide", "show"]
 )
 """A name with one of these, such as `has-comments` or `sidebar-layout`, tells of the page and not of the element."""
-_TAG_KINDS = {
-    "nav": "NAV",
+_TAG_KINDS = {"nav": "NAV", "figcaption": "CAPTION", "caption": "CAPTION", "svg": "SVGTITLE", "button": "NAV"}
+_WEAK_TAG_KINDS = {
     "footer": "LEGAL",
     "aside": "SIDEBAR",
-    "figcaption": "CAPTION",
-    "caption": "CAPTION",
-    "svg": "SVGTITLE",
     "form": "LOGIN",
-    "button": "NAV",
     "select": "NAV",
     "dialog": "LOGIN",
     "menu": "NAV",
@@ -57,6 +98,7 @@ _TAG_KINDS = {
     "object": "EMBED",
     "address": "BYLINE",
 }
+"""Kinds by tag where no class or id says better."""
 _ROLE_KINDS = {
     "navigation": "NAV",
     "banner": "NAV",
@@ -147,7 +189,7 @@ def _read_names(names: str, rules: BoilerplateRules) -> tuple[frozenset[str], st
         if not _STRUCTURAL.isdisjoint(parts):
             continue
         words.update(parts)
-        words.update(a + b for a, b in zip(parts, parts[1:], strict=False))
+        words.update(a + b for a, b in itertools.pairwise(parts))
         words.add("".join(parts))
     words &= rules.vocabulary
     kinds = sorted(rules.kind_of_word[word] for word in words if word in rules.kind_of_word)
@@ -264,7 +306,9 @@ class _Walk:
             words, hint = _read_names(called, self.rules)
         itemprop = attributes.get("itemprop") or ""
         if not inline or hint in ("CAPTION", "HIDDEN"):
-            hint = _TAG_KINDS.get(tag) or _ROLE_KINDS.get(attributes.get("role") or "") or hint
+            hint = (
+                _TAG_KINDS.get(tag) or hint or _WEAK_TAG_KINDS.get(tag) or _ROLE_KINDS.get(attributes.get("role") or "")
+            )
         if "hidden" in attributes or (attributes.get("aria-hidden") == "true" and tag != "svg"):
             hint = "HIDDEN"
         style = attributes.get("style")
@@ -285,10 +329,9 @@ class _Walk:
         boundary = not inline or hint == "CAPTION"
         if boundary:
             self._flush()
-        if boundary or hint == "HIDDEN" or (inline and "-" in tag):
-            if outer.depth < MAX_DEPTH:
-                self.element = Element(outer, tag, outer.depth + 1, called, words, hint, itemprop=itemprop)
-                document.elements.append(self.element)
+        if (boundary or hint == "HIDDEN" or (inline and "-" in tag)) and outer.depth < MAX_DEPTH:
+            self.element = Element(outer, tag, outer.depth + 1, called, words, hint, itemprop=itemprop)
+            document.elements.append(self.element)
         leaving = _Exit(tag, outer, boundary)
         if tag == "a":
             self.in_link += 1

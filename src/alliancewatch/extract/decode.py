@@ -16,8 +16,19 @@ SAMPLE_BYTES = 64 * 1024
 _CODEC_OF_LABEL = {
     **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8", "x-unicode20utf8"), "utf-8"),
     **dict.fromkeys(
-        ("iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "l1", "ascii", "us-ascii", "ansi_x3.4-1968")
-        + ("windows-1252", "cp1252", "x-cp1252"),
+        (
+            "iso-8859-1",
+            "iso8859-1",
+            "iso_8859-1",
+            "latin1",
+            "l1",
+            "ascii",
+            "us-ascii",
+            "ansi_x3.4-1968",
+            "windows-1252",
+            "cp1252",
+            "x-cp1252",
+        ),
         "cp1252",
     ),
     **dict.fromkeys(
@@ -156,10 +167,10 @@ def _guess(sample: bytes, claimed: list[str]) -> str:
         if codec in {"gb18030", "big5hkscs"}:
             score *= 3  # these few characters make up about a tenth of Chinese prose
         if codec == "utf-8":
-            score = 1.0 - 3 * losses / foreign
+            score = 2.0 - losses / foreign
         if codec in claimed:
             score += 0.1
-        score -= 2 * losses / foreign + len(_C1.findall(text)) / foreign
+        score -= (1.0 if losses else 0.0) + 2 * losses / foreign + len(_C1.findall(text)) / foreign
         if score > best_score:
             best, best_score = codec, score
     return best if best_score > 0.15 else "cp1252"

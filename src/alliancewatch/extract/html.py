@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules
+from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules, match_rule
 from alliancewatch.extract.blocks import Block, Document, Element, weigh
 from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts
 from alliancewatch.prose import ends_sentence, is_closed, weight, word_count
@@ -24,6 +24,7 @@ def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -
     _void_hints(document, title, total)
     _hint_teasers(document, total)
     if title is not None:
+        _mark_kicker(blocks, title, rules)
         _mark_standfirst(blocks, title, rules)
     _mark_contexts(document)
     core = _find_core(document, title, rules)
@@ -91,6 +92,15 @@ def _hint_teasers(document: Document, total: int) -> None:
         crowd = siblings[id(article.parent)] >= 3 and article.paragraphs <= 2
         if article.hint is None and ((nested and article.prose * 10 < total * 4) or crowd):
             article.hint = "RELATED"
+
+
+def _mark_kicker(blocks: Sequence[Block], title: Block, rules: BoilerplateRules) -> None:
+    """Label the short block beside the headline that is named as its section."""
+    for block in blocks[max(0, title.group - 4) : title.group + 3]:
+        near = list(block.element.ancestors())[:2]
+        if block.kind is None and word_count(block.text) <= 4 and any(e.words & rules.kicker_words for e in near):
+            block.label("KICKER", "section-label", "named so, beside the headline")
+            return
 
 
 def _mark_standfirst(blocks: Sequence[Block], title: Block, rules: BoilerplateRules) -> None:
@@ -202,7 +212,13 @@ def _mark_outside(document: Document, core: Element, title: Block | None) -> Non
             continue
         if id(block.element) not in in_outer:
             block.label("OUTSIDE", "outside-body", "stands outside the element that holds the article")
-        elif not (is_prose(block.text) and block.form in ("p", "quote") and block.link_density < 0.3):
+        elif is_prose(block.text) and block.form in ("p", "quote") and block.link_density < 0.3:
+            continue
+        elif looks_like_date(block.text):
+            block.label("DATE", "date-form", "is a date, beside the article's text")
+        elif looks_like_byline(block.text):
+            block.label("BYLINE", "byline-form", "begins like a byline, beside the article's text")
+        else:
             block.label("OUTSIDE", "beside-body", "stands beside the article's text and is no paragraph")
 
 
@@ -225,7 +241,11 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
         elif (block.link_density > 0.6 and not ends_sentence(block.text)) or (
             block.link_density > 0.9 and block.form == "li"
         ):
-            block.label("RELATED", "links", f"{block.link_density:.0%} of it is links")
+            found = match_rule(block.text, "tail", rules)
+            if found is not None:
+                block.label(found[0].kind, found[0].name, found[1])
+            else:
+                block.label("RELATED", "links", f"{block.link_density:.0%} of it is links")
     body = [position for position, block in enumerate(blocks) if block.kind is None]
     prose = [position for position in body if is_prose(blocks[position].text) and blocks[position].form != "h"]
     if not prose:

@@ -23,9 +23,22 @@ _DATE_WORDS = re.compile(
     re.I,
 )
 _ARTICLE_TYPES = frozenset(
-    ["article", "newsarticle", "reportagenewsarticle", "analysisnewsarticle", "opinionnewsarticle", "blogposting"]
-    + ["backgroundnewsarticle", "reviewnewsarticle", "advertisercontentarticle", "report", "scholarlyarticle"]
-    + ["techarticle", "liveblogposting", "socialmediaposting"]
+    [
+        "article",
+        "newsarticle",
+        "reportagenewsarticle",
+        "analysisnewsarticle",
+        "opinionnewsarticle",
+        "blogposting",
+        "backgroundnewsarticle",
+        "reviewnewsarticle",
+        "advertisercontentarticle",
+        "report",
+        "scholarlyarticle",
+        "techarticle",
+        "liveblogposting",
+        "socialmediaposting",
+    ]
 )
 _LISTING_TYPES = frozenset(["collectionpage", "searchresultspage", "profilepage", "itemlist"])
 _TITLE_SEPARATOR = re.compile(r"\s+[|\-–—:»«·•／/]\s+|\s*[|｜]\s*|：：")
@@ -105,8 +118,7 @@ def read_metadata(document: Document, url: str | None, zone: str | tzinfo | None
     _read_titles(found, article, metas, document.title)
     _read_byline(found, article, metas)
     found.lang = _language(document, metas, article)
-    effective_zone = zone if zone is not None else ("Asia/Tokyo" if found.lang == "ja" else "UTC")
-    _read_date(found, article, metas, document, effective_zone)
+    _read_date(found, article, metas, document, zone_of(found.lang, zone))
     _first(
         found,
         "section",
@@ -123,7 +135,7 @@ def read_metadata(document: Document, url: str | None, zone: str | tzinfo | None
     _read_url(found, metas, document, url)
     body = article.get("articleBody")
     found.body = body if isinstance(body, str) else None
-    tiers = [name_value for name_value in _from(metas, "article:content_tier", "article_content_tier")]
+    tiers = list(_from(metas, "article:content_tier", "article_content_tier"))
     free = next(
         (flag for node in [article, *nodes] if (flag := _flag(node.get("isAccessibleForFree"))) is not None), None
     )
@@ -133,6 +145,11 @@ def read_metadata(document: Document, url: str | None, zone: str | tzinfo | None
         )
     found.signs = AccessSigns(free, (tiers[0][1] or "").lower() if tiers else None)
     return found
+
+
+def zone_of(lang: str, zone: str | tzinfo | None) -> str | tzinfo:
+    """The zone of an outlet's clocks: as given, else Japan's for Japanese, else UTC."""
+    return zone if zone is not None else "Asia/Tokyo" if lang == "ja" else "UTC"
 
 
 def looks_like_byline(text: str) -> bool:

@@ -114,9 +114,11 @@ def _title_position(lines: Sequence[Line], candidates: Sequence[int], rules: Boi
         if weight(text) > _TITLE_WEIGHT or lines[position].form == "li":
             continue
         words = word_count(text)
-        score = min(words, 9.0) - 0.5 * min(rank, 6)
+        score = min(words, 7.0) - 0.5 * min(rank, 6)
         if rank == 0:
-            score += 2.0
+            score += 1.0
+        if text.startswith(("A ", "An ")):
+            score -= 1.0
         if texts.count(texts[position]) > 1 and words > 3:
             score += 4.0
         if ends_sentence(text) and not text.endswith(("?", "!", "？", "！")):
