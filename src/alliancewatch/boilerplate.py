@@ -100,9 +100,9 @@ class Rule(_Model):
     heads: bool = False
 
     @cached_property
-    def regexes(self) -> tuple[re.Pattern[str], ...]:
-        """The patterns, compiled."""
-        return tuple(re.compile(pattern) for pattern in self.patterns)
+    def regex(self) -> re.Pattern[str]:
+        """All patterns as one."""
+        return re.compile("|".join(f"(?:{pattern})" for pattern in self.patterns))
 
 
 class TemplateRules(_Model):
@@ -332,7 +332,9 @@ class Line:
     rule: str = ""
     evidence: str = ""
     checked: str = ""
-    """Zone for which the rules did not match; asking again would give the same."""
+    """Zone for which the rules were asked; asking again would give the same."""
+    no_caption: bool = False
+    """Whether its form was looked at and is no caption's."""
 
     def label(self, kind: str, rule: str, evidence: str) -> None:
         """Mark the line."""
@@ -365,10 +367,9 @@ def match_rule(text: str, zone: Zone, rules: BoilerplateRules, *, closing: bool 
         for position, rule in rules.pattern_rules:
             if best is not None and best[0] <= position:
                 break
-            if rule.where in ("anywhere", zone) and _may_be_cut(folded, words, rule, zone):
-                matched = next((regex.pattern for regex in rule.regexes if regex.match(folded)), None)
-                if matched is not None:
-                    best = position, rule, f"pattern «{matched}»"
+            matched = rule.regex.match(folded) if rule.where in ("anywhere", zone) else None
+            if matched is not None and _may_be_cut(folded, words, rule, zone):
+                best = position, rule, f"pattern matches «{matched.group()[:60]}»"
     return None if best is None else (best[1], best[2])
 
 
@@ -422,9 +423,10 @@ def mark_icon_titles(lines: Sequence[Line], rules: BoilerplateRules) -> None:
 _BAR_CREDIT = re.compile(r" \| ?([A-Z0-9][A-Z0-9 .,&/'’()-]{1,60}|[^|]{2,40})$")
 _COPYRIGHT_CREDIT = re.compile(r"[(（]? ?(?:©|\(c\)) ?[^.。!?]{2,60}$", re.I)
 _PHOTO_BY = re.compile(
-    r"[(（\[](?:[^()（）]{0,80}?\b(?:photo|image|photograph|video|graphic|illustration)s? (?:by|courtesy|from|via|provided)\b"
-    r"|(?:ap|afp|reuters|epa|kyodo|u\.s\. (?:navy|army|air force|marine corps)) (?:photo|file)|courtesy of |photo: |credit: )"
-    r"[^()（）]{0,120}[)）\]]?$",
+    r"[(（\[](?:"
+    r"[^()（）]{0,80}?\b(?:photo|image|photograph|video|graphic|illustration)s? (?:by|courtesy|from|via|provided)\b"
+    r"|(?:ap|afp|reuters|epa|kyodo|u\.s\. (?:navy|army|air force|marine corps)) (?:photo|file)"
+    r"|courtesy of |photo: |credit: )[^()（）]{0,120}[)）\]]?$",
     re.I,
 )
 _CREDIT_PART = re.compile(r"\s*(?:/|,|\bvia\b|\bfor\b|・|=|＝)\s*", re.I)
@@ -464,10 +466,11 @@ def _names_agency(credit: str, form: CaptionRules) -> bool:
 def mark_captions(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     """Set captions and credits apart, and the line directly above a bare credit with it."""
     for position, line in enumerate(lines):
-        if line.kind is not None or line.form == "h":
+        if line.kind is not None or line.form == "h" or line.no_caption:
             continue
         found = caption_evidence(line.text, rules)
         if found is None:
+            line.no_caption = True
             continue
         evidence, is_credit = found
         line.label("CREDIT" if is_credit else "CAPTION", "caption-form", evidence)
@@ -601,7 +604,7 @@ def mark_bios(lines: Sequence[Line], rules: BoilerplateRules) -> None:
         line.label(found[0], "about-author", found[1])
 
 
-def mark_repeats(lines: Sequence[Line], rules: BoilerplateRules) -> None:
+def mark_repeats(lines: Sequence[Line], _: BoilerplateRules) -> None:
     """Cut a block that repeats a kept one as a whole; a longer block that begins the same stays."""
     seen: dict[str, Line] = {}
     for line in lines:

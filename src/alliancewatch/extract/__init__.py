@@ -14,7 +14,7 @@ from alliancewatch.extract.html import mark_page
 from alliancewatch.extract.judge import Judgement, Verdict, judge_page
 from alliancewatch.extract.metadata import Metadata, language_of, read_metadata
 from alliancewatch.extract.plain import mark_text, read_lines
-from alliancewatch.model import Access, AccessStatus, Article
+from alliancewatch.model import Access, AccessStatus, Article, Removal
 
 EXTRACTOR_VERSION = "1"
 """Changes whenever the same bytes and rules could give another article."""
@@ -112,11 +112,9 @@ def is_html(text: str) -> bool:
     head = text[:65_536]
     if _DOCUMENT_TAG.search(head):
         return True
-    tags = 0
-    for _ in _ANY_TAG.finditer(head):
-        tags += 1
-        if tags == 2:
-            return True
+    tags = _ANY_TAG.finditer(head)
+    if next(tags, None) is not None and next(tags, None) is not None:
+        return True
     return head.count("<") > 1000
 
 
@@ -155,8 +153,6 @@ def _unreadable(decoded: Decoded, url: str | None) -> Page:
     for line in lines:
         line.label("UNREADABLE", "undecodable", f"read as {decoded.charset}, {decoded.replaced} characters lost")
     article = make_article((), Metadata(url=url), default_rules())
-    from alliancewatch.model import Removal
-
     removed = tuple(Removal(line.text, line.kind or "UNREADABLE", line.rule, line.evidence) for line in lines)
     article = replace(article, removed=removed, access=Access(AccessStatus.BLOCKED, (reason,)))
     return Page(article, "not_article", reason)

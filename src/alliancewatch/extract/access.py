@@ -24,7 +24,8 @@ NEAR_LINES = 4
 _LEFT = re.compile(r"残り\s?[:：]?\s?([\d,]{1,9})\s?(?:文字|字)")
 _TOTAL = re.compile(r"全文\s?[:：]?\s?([\d,]{1,9})\s?(?:文字|字)")
 _RENDERED_METER = re.compile(
-    r"\b\d{1,2} (?:of \d{1,2} )?(?:free |complimentary )?(?:articles?|stories|story) (?:left|remaining)|\b\d{1,2} free articles?"
+    r"\b\d{1,2} (?:of \d{1,2} )?(?:free |complimentary )?(?:articles?|stories|story) (?:left|remaining)"
+    r"|\b\d{1,2} free articles?"
 )
 _TRAILS_OFF = re.compile(r"(?:\.\.\.|…|\[…\]|\[\.\.\.\]|・・・)[\"'”’」』)）\]]?$")
 _SENTENCE_BREAK = re.compile(r"(?<=[a-z][.!?]) |(?<=[。！？])")

@@ -25,20 +25,25 @@ class Judgement:
 
 
 _CHALLENGE = re.compile(
-    r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|are you a robot|attention required|"
-    r"security check|ddos protection|please verify you are|enable javascript and cookies to continue|access denied|"
-    r"request unsuccessful|pardon our interruption|unusual traffic|bot detection|captcha|"
-    r"ロボットではない|アクセスが(?:制限|拒否)|セキュリティチェック|ブラウザを確認"
+    r"just a moment|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|are you a robot"
+    r"|attention required|security check|ddos protection|please verify you are"
+    r"|enable javascript and cookies to continue|access denied|request unsuccessful|pardon our interruption"
+    r"|unusual traffic|bot detection|captcha"
+    r"|ロボットではない|アクセスが(?:制限|拒否)|セキュリティチェック|ブラウザを確認"
 )
 _CONSENT = re.compile(
-    r"we (?:and our .{0,30}partners )?(?:use|store|value).{0,60}(?:cookies|privacy)|before you continue|cookie consent|"
-    r"your privacy|manage (?:your )?(?:cookie|privacy)|accept all cookies|consent|クッキー|cookieの使用|個人情報.{0,20}同意"
+    r"we (?:and our .{0,30}partners )?(?:use|store|value).{0,60}(?:cookies|privacy)|before you continue"
+    r"|your privacy|manage (?:your )?(?:cookie|privacy)|accept all cookies|cookie consent|consent to"
+    r"|クッキー|cookieの使用|個人情報.{0,20}同意"
 )
 _LOGIN = re.compile(r"(?:log|sign) ?in|password|my account|ログイン|パスワード|会員id")
 _MISSING = re.compile(
-    r"(?:page|article|story|file|content|url) (?:was |could |can |is |has |you .{0,30})?(?:not|n't|no longer|been removed|been deleted|unavailable)|"
-    r"(?:can't|cannot|couldn't|could not|unable to) (?:be )?f(?:i|ou)nd|404|not found|no longer (?:available|exists)|does ?n[o']t exist|"
-    r"(?:ページ|記事|コンテンツ)(?:が|は|を)?.{0,20}(?:見つかりません|ありません|存在しません|削除|終了|表示できません)|掲載期間.{0,10}(?:終了|過ぎ)|お探しの"
+    r"(?:page|article|story|file|content|url) (?:was |could |can |is |has |you .{0,30})?"
+    r"(?:not|n't|no longer|been removed|been deleted|unavailable)"
+    r"|(?:can't|cannot|couldn't|could not|unable to) (?:be )?f(?:i|ou)nd|404|not found"
+    r"|no longer (?:available|exists)|does ?n[o']t exist"
+    r"|(?:ページ|記事|コンテンツ)(?:が|は|を)?.{0,20}(?:見つかりません|ありません|存在しません|削除|終了|表示できません)"
+    r"|掲載期間.{0,10}(?:終了|過ぎ)|お探しの"
 )
 _SCRIPT_NEEDED = re.compile(
     r"(?:enable|turn on|requires?|need).{0,20}javascript|javascript.{0,20}(?:enable|disabled|required|有効)"

@@ -13,9 +13,8 @@ from urllib.parse import urljoin, urlsplit
 from alliancewatch.dates import parse_date
 from alliancewatch.extract.access import AccessSigns
 from alliancewatch.extract.blocks import Document
-from alliancewatch.prose import normal_text, word_count
+from alliancewatch.prose import normal_text
 
-_BYLINE = re.compile(r"^(?:by|written by|reported by|von|por|par|di|文|取材・文)[ :：]+\S.{1,100}$", re.I)
 _BYLINE_PREFIX = re.compile(r"^(?:by|written by|reported by|von|por|par|di|文|取材・文)[ :：]+", re.I)
 _DATE_WORDS = re.compile(
     r"\b(?:published|updated|posted|last|modified|on|at|date|created|first|jst|est|edt|gmt|utc|et|pm|am|p\.m\.|a\.m\.|"
@@ -87,7 +86,7 @@ class Metadata:
     og_type: str | None = None
     body: str | None = None
     """`articleBody`."""
-    signs: AccessSigns = AccessSigns()
+    signs: AccessSigns = field(default_factory=AccessSigns)
     provenance: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -153,13 +152,13 @@ def zone_of(lang: str, zone: str | tzinfo | None) -> str | tzinfo:
 
 
 def looks_like_byline(text: str) -> bool:
-    """Whether a line above the body begins like `By Jane Doe`."""
-    return (
-        len(text) <= 100
-        and word_count(text) <= 12
-        and not text.endswith((".", "。"))
-        and _BYLINE.match(text) is not None
-    )
+    """Whether a line above the body reads like `By Jane Doe`: the word and names."""
+    prefix = _BYLINE_PREFIX.match(text)
+    if prefix is None or len(text) > 100 or text.endswith((".", "。", "?", "!")):
+        return False
+    names = text[prefix.end() :].split()
+    capitals = sum(name[0].isupper() or not name[0].isascii() for name in names)
+    return 0 < len(names) <= 12 and ":" not in text[prefix.end() :] and capitals * 3 >= len(names) * 2
 
 
 def looks_like_date(text: str) -> bool:

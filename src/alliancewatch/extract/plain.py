@@ -34,7 +34,6 @@ def read_lines(text: str) -> list[Line]:
 
 def mark_text(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     """Label title, standfirst, section and all furniture among the lines of a text as scraped."""
-    _mark_credits_below_titles(lines, rules)
     mark_boilerplate(lines, rules)
     _mark_head(lines, rules)
     mark_boilerplate(lines, rules)
@@ -49,13 +48,6 @@ def form_of(line: Line, is_last: bool) -> ParagraphKind:
     if is_last or ends_sentence(line.text) or weight(line.text) > 100 or word_count(line.text) > 14:
         return "p"
     return "h"
-
-
-def _mark_credits_below_titles(lines: Sequence[Line], rules: BoilerplateRules) -> None:
-    """A heading doubled as alt text directly above its credit is a caption, not a third title."""
-    from alliancewatch.boilerplate import mark_captions
-
-    mark_captions(lines, rules)
 
 
 def _mark_head(lines: Sequence[Line], rules: BoilerplateRules) -> None:
@@ -116,9 +108,9 @@ def _title_position(lines: Sequence[Line], candidates: Sequence[int], rules: Boi
         words = word_count(text)
         score = min(words, 7.0) - 0.5 * min(rank, 6)
         if rank == 0:
-            score += 1.0
+            score += 3.0 if words >= 4 else 1.0
         if text.startswith(("A ", "An ")):
-            score -= 1.0
+            score -= 3.0  # more often a picture's alternative text than a headline
         if texts.count(texts[position]) > 1 and words > 3:
             score += 4.0
         if ends_sentence(text) and not text.endswith(("?", "!", "？", "！")):
