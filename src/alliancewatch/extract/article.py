@@ -21,17 +21,27 @@ EVERYTHING_CUT = "everything-cut"
 
 
 def make_article(
-    lines: Sequence[Line], metadata: Metadata, rules: BoilerplateRules, zone: str | tzinfo | None = None
+    lines: Sequence[Line],
+    metadata: Metadata,
+    rules: BoilerplateRules,
+    zone: str | tzinfo | None = None,
+    *,
+    rescued: tuple[str, ...] = (),
 ) -> Article:
-    """The article whose blocks, marked and in page order, are `lines`; `zone` is for visible dates without offset.
+    """The article whose blocks, marked and in page order, are `lines`; `zone` is for visible dates without offset;
+    `rescued` are paragraphs that the page holds only in a script, and then all of its lines are cut.
 
     Every line ends in exactly one field or in `removed`. If no line were kept, all furniture is kept instead and the
     article is flagged.
     """
     zone = zone_of(metadata.lang, zone)
-    access = assess_access(lines, rules, metadata.signs)
+    for line in lines if rescued else ():
+        if line.kind is None:
+            line.label("OUTSIDE", "outside-body", "the article's text stands in a script")
+    body = [Line(text, form="p") for text in rescued]
+    access = assess_access(body or lines, rules, metadata.signs)
     flags: list[str] = []
-    if not any(line.kind in (None, "DEK") for line in lines):
+    if not rescued and not any(line.kind in (None, "DEK") for line in lines):
         restored = [line for line in lines if line.kind not in FIELD_KINDS or line.kind == "BIO"]
         if restored:
             flags.append(EVERYTHING_CUT)
@@ -40,7 +50,9 @@ def make_article(
     title, standfirst, section = None, None, metadata.section
     byline, published_raw, published_at = metadata.byline, metadata.published_raw, metadata.published_at
     provenance = dict(metadata.provenance)
-    paragraphs: list[Paragraph] = []
+    paragraphs = [Paragraph("p", text) for text in rescued]
+    if rescued:
+        provenance["paragraphs"] = "json-ld"
     captions: list[str] = []
     bio: list[str] = []
     removed: list[Removal] = []
@@ -120,7 +132,8 @@ def blocks_of(article: Article) -> Counter[str]:
             blocks[name] += 1
     blocks.update(article.captions)
     blocks.update(article.author_bio.split("\n\n") if article.author_bio else ())
-    blocks.update(paragraph.text for paragraph in article.paragraphs)
+    if "paragraphs" not in provenance:
+        blocks.update(paragraph.text for paragraph in article.paragraphs)
     for repair in article.repairs:
         blocks.subtract(repair.after.split("\n\n"))
         blocks[repair.before] += 1

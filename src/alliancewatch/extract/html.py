@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules, match_rule
 from alliancewatch.extract.blocks import Block, Document, Element, weigh
-from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts
-from alliancewatch.prose import ends_sentence, is_closed, weight, word_count
+from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts, unescape
+from alliancewatch.prose import ends_sentence, is_closed, normal_text, weight, word_count
 
 _NEVER_PROSE = frozenset(
     ["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"]
@@ -33,6 +33,18 @@ def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -
     _mark_inside(blocks, metadata, rules)
     mark_boilerplate(blocks, rules)
     _trim(blocks)
+
+
+def rescued_body(document: Document, metadata: Metadata) -> tuple[str, ...]:
+    """Paragraphs of `articleBody` for a page whose text stands only in a script, as for script-built pages.
+
+    Never where the page shows an opening or says that it is not free: what an outlet withholds is not taken.
+    """
+    shown = sum(weight(block.text) for block in document.blocks if block.kind is None and is_prose(block.text))
+    body = metadata.body or ""
+    if shown or weight(body) < 400 or metadata.signs.free is False or metadata.signs.tier == "locked":
+        return ()
+    return tuple(text for line in unescape(body).splitlines() if (text := normal_text(line)))
 
 
 def _within(document: Document, outer: Element) -> set[int]:

@@ -76,7 +76,7 @@ def _mark_head(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     for position in before:
         _mark_above_title(lines[position], rules, crowded=len(before) > 3 and position != before[-1])
     header_seen = any(position < title for position in range(first)) or len(echoes) > 1
-    standfirst = None
+    standfirst, begun = None, False
     for position in range(title + 1, first):
         line = lines[position]
         if line.kind is not None:
@@ -88,10 +88,12 @@ def _mark_head(lines: Sequence[Line], rules: BoilerplateRules) -> None:
         elif _is_phrase_like(line.text):
             if standfirst is None and _may_be_kicker(line.text, rules, header_seen):
                 line.label("KICKER", "label-above-body", "short label between headline and text")
-        elif standfirst is None and not line.text.startswith(("•", "·", "-", "*", "“", '"', "「")):
+            else:
+                begun = True
+        elif standfirst is None and not begun and not line.text.startswith(("•", "·", "-", "*", "“", '"', "「")):
             standfirst = position
             line.label("DEK", "standfirst", "sentence between headline and body")
-    if standfirst is None and first < len(lines) and lines[first].kind is None:
+    if standfirst is None and not begun and first < len(lines) and lines[first].kind is None:
         evidence = _standfirst_evidence(lines, first)
         if evidence:
             lines[first].label("DEK", "standfirst", evidence)
