@@ -54,6 +54,10 @@ class _Parts(NamedTuple):
     path: str
     query: str
 
+    @property
+    def authority(self) -> str:
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
 
 def canonical_url(url: str) -> str | None:
     """The one spelling of an article's address, or None when `url` is no http(s) address with a host.
@@ -80,18 +84,24 @@ def host_matches(host: str, domain: str) -> bool:
     return own is not None and wanted is not None and (own == wanted or own.endswith("." + wanted))
 
 
-def resolve_url(link: str, base: str | None) -> str | None:
-    """`link` made absolute against `base`, without fragment; None when that is no http(s) address with a host."""
+def resolve_url(link: str, base: str | None = None) -> str | None:
+    """`link` made absolute against `base` and fit to be requested; None when it is no http(s) address with a host.
+
+    The host is in lower case and punycode, what may not stand in an address is percent-coded, user name, password
+    and fragment are left out; otherwise it is as offered.
+    """
     link = _clean(link)
     if base is not None:
         try:
             link = urljoin(_clean(base), link)
         except ValueError:
             return None
-    link = link.partition("#")[0]
-    if _split(link) is None:
+    parts = _split(link)
+    if parts is None:
         return None
-    return _ESCAPE_OR_CHARACTER.sub(lambda match: _encode(match[0]) if match[0] <= " " else match[0], link)
+    path = _encode_illegal(parts.path, _PATH_CHARACTERS) or "/"
+    query = "?" + _encode_illegal(parts.query, _QUERY_CHARACTERS) if parts.query else ""
+    return f"{parts.scheme}://{parts.authority}{path}{query}"
 
 
 def _clean(url: str) -> str:
@@ -138,8 +148,7 @@ def _canonical(text: str) -> str | None:
         for piece in _normalise_escapes(parts.query, _QUERY_CHARACTERS).split("&")
         if piece and not _is_tracking(piece)
     )
-    host = parts.host if parts.port is None else f"{parts.host}:{parts.port}"
-    return f"{parts.scheme}://{host}{path}{'?' + query if query else ''}"
+    return f"{parts.scheme}://{parts.authority}{path}{'?' + query if query else ''}"
 
 
 def _normalise_host(host: str) -> str | None:
@@ -163,6 +172,12 @@ def _normalise_host(host: str) -> str | None:
 
 def _encode(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
+def _encode_illegal(text: str, keep: frozenset[str]) -> str:
+    return _ESCAPE_OR_CHARACTER.sub(
+        lambda match: match[0] if len(match[0]) == 3 or match[0] in keep else _encode(match[0]), text
+    )
 
 
 def _normalise_escapes(text: str, keep: frozenset[str]) -> str:
