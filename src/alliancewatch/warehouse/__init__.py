@@ -1,0 +1,10 @@
+"""The one door to DuckDB: appends facts, publishes the snapshot, answers named questions and analysts' SQL.
+
+The SQL itself lies in `warehouse/{migrations,views,queries,checks}/*.sql` and is called by file name.
+"""
+
+from alliancewatch.warehouse.analyst import SqlFormat
+from alliancewatch.warehouse.rows import content_hash
+from alliancewatch.warehouse.store import FailedCheck, FeedState, KnownUrl, SnapshotState, Warehouse
+
+__all__ = ["FailedCheck", "FeedState", "KnownUrl", "SnapshotState", "SqlFormat", "Warehouse", "content_hash"]

@@ -1,0 +1,556 @@
+"""The warehouse as the rest of the program sees it: append facts, read them back, publish the snapshot.
+
+Rows are only ever added. Each write is one short transaction; set-based, a few statements a batch whatever its size.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import duckdb
+
+from alliancewatch.errors import WarehouseDamagedError, WarehouseError
+from alliancewatch.model import (
+    CandidateOutcome,
+    Capture,
+    FetchOutcome,
+    LabelledArticle,
+    Outcome,
+    Poll,
+    Run,
+    Versions,
+)
+from alliancewatch.sources import Source
+from alliancewatch.warehouse.analyst import SqlFormat, run_sql
+from alliancewatch.warehouse.connection import (
+    CHECKPOINT_LOG_BYTES,
+    OpenFile,
+    log_of,
+    open_file,
+    open_snapshot,
+    size_of,
+)
+from alliancewatch.warehouse.rows import (
+    Row,
+    article_row,
+    capture_of,
+    capture_row,
+    compressed,
+    header,
+    headers_of,
+    json_text,
+    outcome_row,
+    poll_row,
+    storable,
+    utc,
+)
+from alliancewatch.warehouse.schema import ensure_file, hash_of, sql, sql_files, sync_folder
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+READ_WAIT_S = 1.0
+"""How long a reader waits for the writer before it is content with the last snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What is known of a feed, sitemap or listing from earlier looks."""
+
+    source_id: str
+    url: str
+    last_polled_at: datetime
+    last_outcome: FetchOutcome
+    last_ok_at: datetime | None
+    etag: str | None
+    """Validators of the last body that parsed."""
+    last_modified: str | None
+    failure_count: int
+    """Looks since `last_ok_at` that brought nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUrl:
+    """What is known of an address that was asked for before."""
+
+    canonical_url: str
+    first_fetched_at: datetime
+    last_fetched_at: datetime
+    etag: str | None
+    """Validators of the last response, if it was an article."""
+    last_modified: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotState:
+    """How far the snapshot goes."""
+
+    data_at: datetime
+    """When the rows it holds were last added to."""
+    is_current: bool
+    reason: str = ""
+    """Why it is not current."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """A check of `warehouse/checks` that found wrong rows."""
+
+    name: str
+    expectation: str
+    """What should hold, in a sentence."""
+    row_count: int
+    examples: tuple[Row, ...]
+
+
+class Warehouse:
+    """One DuckDB file for writing and one snapshot of it for reading.
+
+    Every method opens the file late and closes it early, and waits up to `wait_s` seconds while another process holds
+    it. All raise `WarehouseBusyError` after that, `WarehouseDamagedError` for a file that is no warehouse (it is left
+    as it is) and `WarehouseError` for a full disk or one that cannot be written; nothing of that call is stored then.
+    `recorded_at` is the true clock of the append; `known_at`, from when the rows count as known, is the same unless
+    an import states it.
+    """
+
+    def __init__(self, path: Path, *, snapshot: Path | None = None, wait_s: float = 30.0) -> None:
+        self.path = path
+        self.snapshot = snapshot or path.with_name("snapshot.duckdb")
+        self._wait_s = wait_s
+        self._is_ensured = False
+
+    def ensure(self) -> None:
+        """Creates the file with its tables and views, or brings an older one up to date."""
+        self._ensure(self._wait_s)
+
+    def _ensure(self, wait_s: float) -> None:
+        if not self._is_ensured:
+            ensure_file(self.path, self.snapshot, wait_s=wait_s)
+            self._is_ensured = True
+
+    @contextmanager
+    def _open(self) -> Iterator[OpenFile]:
+        self.ensure()
+        with open_file(self.path, wait_s=self._wait_s) as file:
+            if size_of(log_of(self.path)) > CHECKPOINT_LOG_BYTES:
+                file.checkpoint()
+            yield file
+
+    # Runs
+
+    def begin_run(
+        self, run: Run, *, configs: Mapping[str, str], sources: Sequence[Source], recorded_at: datetime
+    ) -> None:
+        """Records the start of a run with the content of its config (file name to text) and the sources it read."""
+        contents = [{"sha256": hash_of(text), "name": name, "content": text} for name, text in configs.items()]
+        definitions = []
+        for source in sources:
+            definition = source.model_dump(mode="json")
+            definitions.append(
+                {"source_id": source.id, "definition": definition, "sha256": hash_of(json_text(definition))}
+            )
+        mark = {"run_id": run.run_id, "recorded_at": recorded_at}
+        with self._open() as file, file.transaction():
+            file.execute(
+                sql("insert_run"),
+                {
+                    **mark,
+                    "kind": run.kind,
+                    "started_at": run.started_at,
+                    "program_version": run.versions.program,
+                    "extractor_version": run.versions.extractor,
+                    "rules_version": run.versions.rules,
+                    "taxonomy_version": run.versions.taxonomy,
+                    "parameters": json_text(dict(run.parameters)),
+                    "configs": json_text({row["name"]: row["sha256"] for row in contents}),
+                },
+            )
+            file.execute(sql("insert_config_content"), {**mark, "rows": json_text(contents)})
+            file.execute(sql("insert_source"), {**mark, "known_at": run.started_at, "rows": json_text(definitions)})
+
+    def end_run(self, run_id: str, *, status: str, counts: Mapping[str, int], recorded_at: datetime) -> None:
+        """Records the end of a run with its own count of outcomes."""
+        with self._open() as file, file.transaction():
+            file.execute(
+                sql("insert_run_end"),
+                {"run_id": run_id, "status": status, "counts": json_text(dict(counts)), "recorded_at": recorded_at},
+            )
+
+    # Raw first
+
+    def append_polls(self, run_id: str, polls: Sequence[Poll], *, recorded_at: datetime) -> None:
+        """Appends looks at feeds; the same look again adds nothing."""
+        if polls:
+            rows = json_text([poll_row(poll) for poll in polls])
+            with self._open() as file, file.transaction():
+                file.execute(sql("insert_poll"), {"run_id": run_id, "recorded_at": recorded_at, "rows": rows})
+
+    def append_captures(
+        self, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None = None
+    ) -> int:
+        """Keeps responses with what the feed said of them; returns how many were new. The same one again adds none."""
+        if not captures:
+            return 0
+        with self._open() as file:
+            return _insert_captures(file, run_id, captures, recorded_at=recorded_at, known_at=known_at)
+
+    def append_saved(
+        self, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None = None
+    ) -> list[Capture]:
+        """Keeps saved pages; returns for each the capture it is kept as.
+
+        Without `known_at`, the fetch time of a saved page is not known: then a page kept before, from the same source
+        and address and the same byte for byte, is that capture and is not kept again.
+        """
+        if not captures:
+            return []
+        with self._open() as file:
+            kept = list(captures) if known_at else _as_kept_before(file, captures)
+            _insert_captures(file, run_id, kept, recorded_at=recorded_at, known_at=known_at)
+        return kept
+
+    def read_capture(self, capture_id: str) -> Capture | None:
+        """The capture as it was kept."""
+        with self._open() as file:
+            rows = _fetch(file, "read_capture", {"capture_id": capture_id})
+        return capture_of(rows[0]) if rows else None
+
+    def pending_captures(self, *, limit: int = 200) -> list[Capture]:
+        """Captures that no run has ended yet, oldest first: what a killed run left behind."""
+        with self._open() as file:
+            return [capture_of(row) for row in _fetch(file, "pending_captures", {"limit": limit})]
+
+    def feed_states(self) -> dict[str, FeedState]:
+        """What is known of each feed, sitemap and listing, by address."""
+        with self._open() as file:
+            rows = _fetch(file, "feed_states")
+        return {row["url"]: FeedState(**{**row, "last_outcome": FetchOutcome(row["last_outcome"])}) for row in rows}
+
+    def known_urls(self, urls: Collection[str]) -> dict[str, KnownUrl]:
+        """What is known of those canonical addresses that were asked for before; a passing failure does not count."""
+        if not urls:
+            return {}
+        with self._open() as file:
+            rows = _fetch(file, "known_urls", {"urls": [storable(url) for url in urls]})
+        known = {}
+        for row in rows:
+            headers = headers_of(row.pop("headers") or "[]")
+            known[row["canonical_url"]] = KnownUrl(
+                **row, etag=header(headers, "etag"), last_modified=header(headers, "last-modified")
+            )
+        return known
+
+    # Articles
+
+    def append_results(
+        self,
+        run_id: str,
+        results: Sequence[LabelledArticle | CandidateOutcome],
+        outcomes: Sequence[CandidateOutcome] = (),
+        *,
+        versions: Versions,
+        recorded_at: datetime,
+        known_at: datetime | None = None,
+    ) -> list[CandidateOutcome]:
+        """Appends articles with their ledger and labels, and how every candidate ended, in one transaction.
+
+        Returns one outcome for each of `results`, then those of `outcomes`, in the order given. An article ends
+        `stored`, `revised` or `unchanged` (see `queries/decide_article.sql`), or `quarantined` when it cannot be
+        stored; the others are stored all the same. The same results again add nothing but outcomes of a new run.
+        """
+        ended: dict[int, CandidateOutcome] = {}
+        rows: dict[int, str] = {}
+        for ordinal, result in enumerate(results):
+            if isinstance(result, CandidateOutcome):
+                ended[ordinal] = result
+                continue
+            try:
+                rows[ordinal] = json_text(article_row(ordinal, result))
+            except Exception as error:  # one article that is wrong must not stop the others
+                ended[ordinal] = _quarantined(result, error)
+        if not results and not outcomes:
+            return []
+        mark = {"run_id": run_id, "recorded_at": recorded_at}
+        dated = {**mark, "known_at": known_at or recorded_at}
+        with self._open() as file:
+            for ordinal, refusal in _stage(file, rows).items():
+                del rows[ordinal]
+                ended[ordinal] = _quarantined(results[ordinal], refusal)
+            with file.transaction():
+                if rows:
+                    file.execute(sql("decide_article"))
+                    file.execute(sql("insert_article"), dated)
+                    file.execute(sql("insert_url_alias"), mark)
+                    file.execute(
+                        sql("insert_revision"),
+                        {
+                            **dated,
+                            "program_version": versions.program,
+                            "extractor_version": versions.extractor,
+                            "rules_version": versions.rules,
+                        },
+                    )
+                    file.execute(sql("insert_removal"), mark)
+                    file.execute(sql("stage_label"))
+                    file.execute(sql("insert_label"), dated)
+                    file.execute(sql("insert_label_topic"), mark)
+                    for row in _fetch(file, "decided_articles"):
+                        result = results[row["ordinal"]]
+                        ended[row["ordinal"]] = _decided(result, Outcome(row["outcome"]), row["revision"])
+                all_ended = [*(ended[ordinal] for ordinal in range(len(results))), *outcomes]
+                file.execute(
+                    sql("insert_outcome"), {**dated, "rows": json_text([outcome_row(item) for item in all_ended])}
+                )
+        return all_ended
+
+    def append_digest(
+        self,
+        run_id: str,
+        *,
+        week: str,
+        as_of: datetime,
+        recorded_through: datetime,
+        config_sha256: str,
+        program_version: str,
+        parts: Mapping[str, str],
+        item_count: int,
+        built_at: datetime,
+        recorded_at: datetime,
+    ) -> None:
+        """Records a digest that was built; `parts` is file name to sha256 of its bytes."""
+        with self._open() as file, file.transaction():
+            file.execute(
+                sql("insert_digest"),
+                {
+                    "run_id": run_id,
+                    "week": week,
+                    "as_of": as_of,
+                    "recorded_through": recorded_through,
+                    "config_sha256": config_sha256,
+                    "program_version": program_version,
+                    "parts": json_text(dict(parts)),
+                    "item_count": item_count,
+                    "built_at": built_at,
+                    "recorded_at": recorded_at,
+                },
+            )
+
+    # The snapshot
+
+    def publish(self) -> SnapshotState:
+        """Makes the snapshot hold everything recorded so far. Readers of the old one keep it until they close it."""
+        return self._publish(self._wait_s)
+
+    def _publish(self, wait_s: float) -> SnapshotState:
+        self._ensure(wait_s)
+        new = self.snapshot.with_name(self.snapshot.name + ".tmp")
+        with open_file(self.path, wait_s=wait_s) as file:
+            if not self._is_current():
+                try:
+                    self.snapshot.parent.mkdir(parents=True, exist_ok=True)
+                    file.checkpoint()
+                    file.copy_to(new)
+                    with open_snapshot(new) as copy:
+                        copy.execute(sql("earliest_recorded_at"))
+                    state = self.path.stat()
+                    os.utime(new, ns=(state.st_mtime_ns, state.st_mtime_ns))
+                    os.replace(new, self.snapshot)
+                    sync_folder(self.snapshot.parent)
+                finally:
+                    new.unlink(missing_ok=True)
+        return SnapshotState(_changed_at(self.snapshot), True)
+
+    def snapshot_state(self) -> SnapshotState | None:
+        """How far the snapshot goes, None when there is none; opens no file."""
+        if not self.snapshot.exists():
+            return None
+        is_current = self._is_current()
+        return SnapshotState(_changed_at(self.snapshot), is_current, "" if is_current else "rows were added since")
+
+    def _is_current(self) -> bool:
+        # The snapshot takes the modification time of the file it is a copy of, so a file that was restored from an
+        # older copy counts as different too.
+        try:
+            same = self.snapshot.stat().st_mtime_ns == self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return False
+        return same and size_of(log_of(self.path)) == 0
+
+    def _refresh(self) -> SnapshotState:
+        """Publishes if rows were added and the file is free; a reader is content with an older snapshot otherwise."""
+        state = self.snapshot_state()
+        if not self.path.exists():
+            if state is None:
+                raise WarehouseError(
+                    f"no warehouse: `{self.path}`: there is no such file", hint="run `alliancewatch ingest` first"
+                )
+            return replace(state, is_current=False, reason="the warehouse file is not here")
+        if state is not None and state.is_current:
+            return state
+        try:
+            return self._publish(min(READ_WAIT_S, self._wait_s))
+        except WarehouseDamagedError:
+            raise
+        except WarehouseError as error:
+            if state is None:
+                raise
+            return replace(state, reason=error.message)
+
+    def select(self, name: str, **parameters: object) -> list[Row]:
+        """The rows of the query file of that name, on the snapshot, which is brought up to date if the file is free."""
+        self._refresh()
+        with open_snapshot(self.snapshot) as connection:
+            return _dicts(connection.execute(sql(name), parameters or None))
+
+    def run_sql(
+        self,
+        statement: str,
+        out: BinaryIO,
+        *,
+        output_format: SqlFormat = "table",
+        timeout_s: float = 60.0,
+        memory_limit: str = "1GB",
+    ) -> SnapshotState:
+        """Writes the result of an analyst's SELECT to `out` and returns how current the snapshot was that it read.
+
+        The snapshot is brought up to date first if the file is free. Raises `UsageError` for SQL that is wrong or
+        does more than read, `WarehouseError` for one that takes too long or too much memory.
+        """
+        state = self._refresh()
+        run_sql(
+            self.snapshot,
+            statement,
+            out,
+            output_format=output_format,
+            timeout_s=timeout_s,
+            memory_limit=memory_limit,
+        )
+        return state
+
+    def run_checks(self) -> list[FailedCheck]:
+        """Every check that found wrong rows; an empty list means healthy."""
+        self._refresh()
+        failed = []
+        with open_snapshot(self.snapshot) as connection:
+            for name, text in sql_files("checks").items():
+                rows = _dicts(connection.execute(text))
+                if rows:
+                    expectation = text.splitlines()[0].removeprefix("-- ")
+                    failed.append(FailedCheck(name, expectation, len(rows), tuple(rows[:5])))
+        return failed
+
+    def earliest_recorded_at(self) -> datetime | None:
+        """When the first row was recorded; no digest can be built for a cut before it."""
+        moment: datetime | None = self.select("earliest_recorded_at")[0]["recorded_at"]
+        return moment
+
+
+def _insert_captures(
+    file: OpenFile, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None
+) -> int:
+    parameters = {
+        "run_id": run_id,
+        "recorded_at": recorded_at,
+        "known_at": known_at or recorded_at,
+        "rows": json_text([capture_row(capture) for capture in captures]),
+        "bodies": [compressed(capture.body) for capture in captures],
+    }
+    with file.transaction():
+        return len(file.execute(sql("insert_capture"), parameters).fetchall())
+
+
+def _as_kept_before(file: OpenFile, captures: Sequence[Capture]) -> list[Capture]:
+    """The captures, those whose source, address and body are known with the fetch time they were first kept with."""
+
+    def key(capture: Capture) -> tuple[str, str, str]:
+        return storable(capture.source_id), storable(capture.url), capture.body_sha256
+
+    names = ("source_id", "url", "body_sha256")
+    rows = json_text([dict(zip(names, key(capture), strict=True)) for capture in captures])
+    fetched_at = {
+        (row["source_id"], row["url"], row["body_sha256"]): row["fetched_at"]
+        for row in _fetch(file, "captures_of_body", {"rows": rows})
+    }
+    return [
+        replace(capture, fetched_at=fetched_at.setdefault(key(capture), capture.fetched_at)) for capture in captures
+    ]
+
+
+def _stage(file: OpenFile, rows: Mapping[int, str]) -> dict[int, Exception]:
+    """Stages the rows; returns those that do not fit, which are left out."""
+    if not rows:
+        return {}
+    refused: dict[int, Exception] = {}
+    try:
+        _stage_all(file, rows.values())
+    except (duckdb.DataError, duckdb.ProgrammingError):
+        for ordinal, row in rows.items():
+            try:
+                _stage_all(file, [row])
+            except (duckdb.DataError, duckdb.ProgrammingError) as error:
+                refused[ordinal] = error
+        _stage_all(file, [row for ordinal, row in rows.items() if ordinal not in refused])
+    return refused
+
+
+def _stage_all(file: OpenFile, rows: Collection[str]) -> None:
+    file.execute(sql("stage_article"), {"rows": f"[{','.join(rows)}]"})
+
+
+def _decided(result: LabelledArticle | CandidateOutcome, outcome: Outcome, revision: int) -> CandidateOutcome:
+    assert isinstance(result, LabelledArticle)
+    reason = {
+        Outcome.STORED: "new article",
+        Outcome.REVISED: f"title or text changed: revision {revision}",
+        Outcome.UNCHANGED: f"same as revision {revision}",
+    }[outcome]
+    return CandidateOutcome(
+        source_id=result.source_id,
+        url=result.url,
+        outcome=outcome,
+        reason=reason,
+        capture_id=result.capture_id,
+        article_id=result.article_id,
+        revision=revision,
+        access=result.article.access.status,
+        found_in=result.found_in,
+    )
+
+
+def _quarantined(result: LabelledArticle | CandidateOutcome, error: Exception) -> CandidateOutcome:
+    return CandidateOutcome(
+        source_id=str(result.source_id),
+        url=str(result.url),
+        outcome=Outcome.QUARANTINED,
+        reason=f"cannot be stored: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:500],
+        capture_id=result.capture_id,
+        found_in=result.found_in,
+        trace="".join(traceback.format_exception(error)),
+    )
+
+
+def _fetch(file: OpenFile, name: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+    return _dicts(file.execute(sql(name), parameters))
+
+
+def _dicts(cursor: DuckDBPyConnection) -> list[Row]:
+    names = [column[0] for column in cursor.description or []]
+    return [
+        {name: utc(value) if _is_aware(value) else value for name, value in zip(names, row, strict=True)}
+        for row in cursor.fetchall()
+    ]
+
+
+def _is_aware(value: Any) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is not None
+
+
+def _changed_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)

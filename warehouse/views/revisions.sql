@@ -1,0 +1,37 @@
+-- One row per text an article has had.
+CREATE OR REPLACE VIEW revisions AS
+SELECT
+    article_id,
+    revision,
+    recorded_at,
+    known_at,
+    source_id,
+    article.canonical_url AS url,
+    title,
+    standfirst,
+    text,
+    byline,
+    published_at,
+    published_offset,
+    published_raw,
+    lang,
+    section,
+    access_status AS access,
+    access_evidence,
+    remaining_chars,
+    total_chars,
+    paragraphs,
+    captions,
+    author_bio,
+    site_name,
+    repairs,
+    flags,
+    provenance,
+    content_hash,
+    capture_id,
+    program_version,
+    extractor_version,
+    rules_version,
+    revision.run_id
+FROM revision
+JOIN (SELECT article_id, canonical_url FROM article) AS article USING (article_id);
