@@ -10,7 +10,7 @@ from alliancewatch.boilerplate import BoilerplateRules, Line, default_rules
 from alliancewatch.extract.article import blocks_of, make_article
 from alliancewatch.extract.blocks import Document, read_document
 from alliancewatch.extract.decode import Decoded, decode
-from alliancewatch.extract.html import mark_page, rescued_body
+from alliancewatch.extract.html import mark_page, rescued_body, section_of
 from alliancewatch.extract.judge import Judgement, Verdict, judge_page
 from alliancewatch.extract.metadata import Metadata, language_of, read_metadata
 from alliancewatch.extract.plain import mark_text, read_lines
@@ -122,11 +122,19 @@ def _clean_html(text: str, url: str | None, zone: str | tzinfo | None, rules: Bo
     document = read_document(text, rules)
     metadata = read_metadata(document, url, zone)
     mark_page(document, metadata, rules)
+    if metadata.section is None and not any(block.kind == "KICKER" for block in document.blocks):
+        _read_breadcrumbs(document, metadata)
     if rescued := rescued_body(document, metadata):
         article = make_article(document.blocks, metadata, rules, zone, rescued=rescued)
         return Page(article, "article", f"article: {len(rescued)} paragraphs, from the page's articleBody")
     judgement = judge_page(document, metadata, document.blocks, url)
     return _page(make_article(document.blocks, metadata, rules, zone), judgement)
+
+
+def _read_breadcrumbs(document: Document, metadata: Metadata) -> None:
+    section = section_of(document, {text for text, _ in metadata.titles})
+    if section is not None:
+        metadata.section, metadata.provenance["section"] = section, "breadcrumb"
 
 
 def _clean_text(text: str, url: str | None, zone: str | tzinfo | None, rules: BoilerplateRules) -> Page:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from alliancewatch.boilerplate import FIELD_KINDS, BoilerplateRules, Line
+from alliancewatch.boilerplate import FIELD_KINDS, BoilerplateRules, Line, is_prose
 from alliancewatch.dates import parse_date
 from alliancewatch.extract.access import assess_access
 from alliancewatch.extract.metadata import Metadata, names_of_byline, zone_of
@@ -77,7 +77,7 @@ def make_article(
             section, provenance["section"], section_taken = text, ON_PAGE, True
         elif kind in ("CAPTION", "CREDIT"):
             captions.append(text)
-        elif kind == "BIO":
+        elif kind == "BIO" and is_prose(text):
             bio.append(text)
         elif kind == "BYLINE" and text in byline and text not in shown_names:
             shown_names.append(text)
@@ -86,7 +86,8 @@ def make_article(
         elif kind == "DATE" and text == published_raw and provenance.get("published_at") != ON_PAGE:
             provenance["published_at"] = ON_PAGE
         else:
-            if kind == "BYLINE" and not byline:
+            unnamed = not byline or (metadata.byline_is_outlet and byline == metadata.byline)
+            if kind == "BYLINE" and unnamed and len(text) <= 80 and not any(map(str.isdigit, text)):
                 byline, provenance["byline"] = names_of_byline(text), "byline"
             removed.append(Removal(text, kind, line.rule, line.evidence))
     if title is None and metadata.titles:

@@ -76,6 +76,8 @@ _INLINE = frozenset(
         "bsp-link",
     ]
 )
+_FREE = frozenset(["div", "header", "section", "article", "main", "body", "footer", "aside"])
+"""Elements that hold no running text, so that a byline or date in them stands for itself."""
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _HIDING = re.compile(r"(?:display\s?:\s?none|visibility\s?:\s?hidden)", re.I)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
@@ -96,7 +98,7 @@ _WEAK_TAG_KINDS = {
     "video": "AUDIO",
     "audio": "AUDIO",
     "object": "EMBED",
-    "address": "BYLINE",
+    "address": "LEGAL",
 }
 """Kinds by tag where no class or id says better."""
 _ROLE_KINDS = {
@@ -326,7 +328,10 @@ class _Walk:
         if itemprop and attributes.get("content"):
             document.metas.append((itemprop.lower(), attributes.get("content") or ""))
         outer = self.element
-        boundary = not inline or hint == "CAPTION"
+        if tag == "time" and hint is None:
+            hint = "DATE"
+        apart = hint in ("BYLINE", "DATE") and outer.tag in _FREE
+        boundary = not inline or hint == "CAPTION" or apart
         if boundary:
             self._flush()
         if (boundary or hint == "HIDDEN" or (inline and "-" in tag)) and outer.depth < MAX_DEPTH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,6 +11,11 @@ from alliancewatch.extract.blocks import Block, Document, Element, weigh
 from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts, unescape
 from alliancewatch.prose import ends_sentence, is_closed, normal_text, weight, word_count
 
+_CRUMBS = frozenset(["breadcrumb", "breadcrumbs", "crumbs", "topicpath", "pankuzu"])
+_CRUMB_MARK = re.compile(r"\s*[>›»＞/|]\s*")
+_NO_SECTION = frozenset(
+    ["home", "top", "トップ", "ホーム", "記事", "詳細", "ニュース", "news", "トップページ", "article"]
+)
 _NEVER_PROSE = frozenset(
     ["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"]
 )
@@ -33,6 +39,19 @@ def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -
     _mark_inside(blocks, metadata, rules)
     mark_boilerplate(blocks, rules)
     _trim(blocks)
+    for block in blocks:
+        if block.kind is None and block.form == "p" and block.bold and word_count(block.text) <= 12:
+            block.form = "p" if ends_sentence(block.text) else "h"
+
+
+def section_of(document: Document, titles: set[str]) -> str | None:
+    """The last place that the page's breadcrumbs name, the article and the front page left out."""
+    crumbs: list[str] = []
+    for block in document.blocks:
+        if any(element.words & _CRUMBS for element in list(block.element.ancestors())[:4]):
+            crumbs += [part.strip() for part in _CRUMB_MARK.split(block.text)]
+    named = [crumb for crumb in crumbs if crumb and fold(crumb) not in _NO_SECTION and crumb not in titles]
+    return named[-1] if named and word_count(named[-1]) <= 5 else None
 
 
 def rescued_body(document: Document, metadata: Metadata) -> tuple[str, ...]:
@@ -107,29 +126,43 @@ def _hint_teasers(document: Document, total: int) -> None:
 
 
 def _mark_kicker(blocks: Sequence[Block], title: Block, rules: BoilerplateRules) -> None:
-    """Label the short block beside the headline that is named as its section."""
+    """Label the short block beside the headline that is named as its section, or is a link directly beside it."""
+    frame = {id(element) for element in list(title.element.ancestors())[:4]}
     for block in blocks[max(0, title.group - 4) : title.group + 3]:
         near = list(block.element.ancestors())[:2]
-        if block.kind is None and word_count(block.text) <= 4 and any(e.words & rules.kicker_words for e in near):
-            block.label("KICKER", "section-label", "named so, beside the headline")
+        if block.kind is not None or word_count(block.text) > 4 or match_rule(block.text, "head", rules):
+            continue
+        named = any(element.words & rules.kicker_words for element in near)
+        beside = abs(block.group - title.group) == 1 and any(id(element) in frame for element in near)
+        if named or (beside and block.link_density > 0.9 and all(element.hint is None for element in near)):
+            block.label("KICKER", "section-label", "named so or a link, beside the headline")
             return
 
 
 def _mark_standfirst(blocks: Sequence[Block], title: Block, rules: BoilerplateRules) -> None:
-    """Label the block below the headline that is named as a standfirst."""
-    for block in blocks[title.group + 1 : title.group + 16]:
+    """Label the block below the headline that is named as a standfirst, or stands there apart from the text."""
+    below = blocks[title.group + 1 : title.group + 16]
+    for position, block in enumerate(below):
         if block.kind is not None or word_count(block.text) < 5 or block.link_density > 0.3 or block.form == "caption":
             continue
         near = list(block.element.ancestors())[:3]
         if any(element.hint not in (None, "RELATED", "DATE") for element in near):
             continue
-        if looks_like_date(block.text):
+        if looks_like_date(block.text) or looks_like_byline(block.text) or match_rule(block.text, "head", rules):
             continue
+        evidence = None
         if any(element.words & rules.standfirst_words for element in near):
-            block.label("DEK", "standfirst", "named so, below the headline")
-            return
-        if block.form == "h" and word_count(block.text) >= 9 and block.group <= title.group + 4:
-            block.label("DEK", "standfirst", f"a sentence in <{block.tag}> below the headline")
+            evidence = "named so, below the headline"
+        elif block.form == "h" and word_count(block.text) >= 9 and position < 4:
+            evidence = f"a sentence in <{block.tag}> below the headline"
+        elif position < 2 and block.form == "p" and word_count(block.text) >= 6 and len(block.text) < 400:
+            text = next((b for b in blocks[block.group + 1 :] if b.form == "p" and is_prose(b.text)), None)
+            frame = block.element.parent
+            around = [any(element is frame for element in b.element.ancestors()) for b in (title, text) if b]
+            if around == [True, False]:
+                evidence = "directly below the headline and apart from the text"
+        if evidence is not None:
+            block.label("DEK", "standfirst", evidence)
             return
 
 

@@ -18,7 +18,7 @@ from alliancewatch.prose import normal_text
 _BYLINE_PREFIX = re.compile(r"^(?:by|written by|reported by|von|por|par|di|文|取材・文)[ :：]+", re.I)
 _DATE_WORDS = re.compile(
     r"\b(?:published|updated|posted|last|modified|on|at|date|created|first|jst|est|edt|gmt|utc|et|pm|am|p\.m\.|a\.m\.|"
-    r"mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?:day|nesday|urday)?\b|公開|更新|掲載|配信|投稿",
+    r"mon|tues?|wed|thu(?:rs)?|fri|sat|sun)(?:day|nesday|urday)?\b|公開|更新|掲載|配信|投稿|[年月日時分秒頃付]|令和|平成",
     re.I,
 )
 _ARTICLE_TYPES = frozenset(
@@ -76,6 +76,8 @@ class Metadata:
     titles: list[tuple[str, str]] = field(default_factory=list)
     """(text, where it was read), the most trusted first."""
     byline: tuple[str, ...] = ()
+    byline_is_outlet: bool = False
+    """Whether it names the outlet rather than a person, so that a visible byline says more."""
     published_at: datetime | None = None
     published_raw: str | None = None
     section: str | None = None
@@ -172,8 +174,14 @@ def looks_like_date(text: str) -> bool:
 def names_of_byline(text: str) -> tuple[str, ...]:
     """The people that a visible byline names."""
     text = _BYLINE_PREFIX.sub("", text)
-    parts = re.split(r"\s*(?:,|、|\band\b|&|・(?=\S{4}))\s*", text)
+    parts = re.split(r"\s*(?:,|、|\band\b|&)\s*", text)
     return tuple(part for part in (normal_text(part) for part in parts) if part)
+
+
+def _people(text: str) -> tuple[str, ...]:
+    """The people in one name of a machine-readable author: more than one only where each has two words."""
+    names = names_of_byline(text)
+    return names if all(" " in name for name in names) else (text,)
 
 
 def title_parts(title: str) -> list[str]:
@@ -283,7 +291,7 @@ def _read_titles(found: Metadata, article: dict[str, object], metas: dict[str, l
 def _read_byline(found: Metadata, article: dict[str, object], metas: dict[str, list[str]]) -> None:
     authors = article.get("author")
     people = authors if isinstance(authors, list) else [authors]
-    names = [name for person in people if (name := _text(person))]
+    names = [name for person in people if (text := _text(person)) for name in _people(text)]
     where = "json-ld"
     if not names:
         for key in (
@@ -301,6 +309,9 @@ def _read_byline(found: Metadata, article: dict[str, object], metas: dict[str, l
                 names, where = [name for value in values for name in names_of_byline(value)], key
                 break
     names = [name for name in dict.fromkeys(names) if len(name) <= 80 and not name.startswith(("http", "@"))]
+    outlet = {_text(article.get("publisher")), *metas.get("og:site_name", [])}
+    organized = all(isinstance(person, dict) and "organization" in _types(person) for person in people)
+    found.byline_is_outlet = organized or set(names) <= outlet
     if names:
         found.byline, found.provenance["byline"] = tuple(names[:20]), where
 
