@@ -5,6 +5,15 @@ The SQL itself lies in `warehouse/{migrations,views,queries,checks}/*.sql` and i
 
 from alliancewatch.warehouse.analyst import SqlFormat
 from alliancewatch.warehouse.rows import content_hash
-from alliancewatch.warehouse.store import FailedCheck, FeedState, KnownUrl, SnapshotState, Warehouse
+from alliancewatch.warehouse.store import FailedCheck, FeedState, KnownUrl, SnapshotState, SqlAnswer, Warehouse
 
-__all__ = ["FailedCheck", "FeedState", "KnownUrl", "SnapshotState", "SqlFormat", "Warehouse", "content_hash"]
+__all__ = [
+    "FailedCheck",
+    "FeedState",
+    "KnownUrl",
+    "SnapshotState",
+    "SqlAnswer",
+    "SqlFormat",
+    "Warehouse",
+    "content_hash",
+]

@@ -6,17 +6,16 @@ import csv
 import io
 import json
 import math
-import shutil
 import tempfile
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
@@ -27,13 +26,17 @@ from alliancewatch.warehouse.rows import utc
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+Row = tuple[object, ...]
 SqlFormat = Literal["table", "csv", "json", "parquet"]
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """A spreadsheet takes a cell that begins like this for a formula."""
 
 CELL_WIDTH = 120
-ROWS_AT_ONCE = 500
+TABLE_ROWS = 10_000
+ROWS_AT_ONCE = 1000
+MAX_OUTPUT_BYTES = 512 * 1024 * 1024
+"""DuckDB's memory limit does not cover what is made of its rows."""
 
 _WITHHELD = frozenset(
     {
@@ -53,10 +56,8 @@ _WITHHELD = frozenset(
 """Functions that tell of the machine rather than the data, write, or run text as SQL and so hide what they call."""
 
 
-def run_sql(
-    snapshot: Path, sql: str, out: BinaryIO, *, output_format: SqlFormat, timeout_s: float, memory_limit: str
-) -> None:
-    """Writes the result of one SELECT to `out`, in UTF-8.
+def run_sql(snapshot: Path, sql: str, *, output_format: SqlFormat, timeout_s: float, memory_limit: str) -> bytes:
+    """The result of one SELECT in the format asked for; texts in UTF-8.
 
     Raises `UsageError` for SQL that is wrong or does more than read the warehouse, `WarehouseError` when it takes too
     long or too much memory.
@@ -72,13 +73,13 @@ def run_sql(
         if output_format == "parquet":
             file = Path(folder, "result.parquet")
             connection.sql(statement).write_parquet(str(file), compression="zstd")
-            with file.open("rb") as stream:
-                shutil.copyfileobj(stream, out)
-            return
+            return _bounded_output([file.read_bytes()])
         cursor = connection.execute(statement)
-        names = _distinct([column[0] for column in cursor.description or []])
-        write = {"csv": _write_csv, "json": _write_json, "table": _write_table}[output_format]
-        write(out, names, _rows(cursor))
+        columns = cursor.description or []
+        names = _distinct([column[0] for column in columns])
+        nested = [index for index, column in enumerate(columns) if str(column[1]) == "JSON"]
+        write = {"csv": _csv, "json": _json, "table": _table}[output_format]
+        return _bounded_output(text.encode() for text in write(names, _rows(cursor, nested)))
 
 
 def _one_select(sql: str) -> str:
@@ -138,9 +139,32 @@ def _distinct(names: list[str]) -> list[str]:
     return result
 
 
-def _rows(cursor: DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
+def _rows(cursor: DuckDBPyConnection, nested: list[int]) -> Iterator[Row]:
     while rows := cursor.fetchmany(ROWS_AT_ONCE):
-        yield from rows
+        for row in rows:
+            yield _with_json_read(row, nested)
+
+
+def _bounded_output(parts: Iterable[bytes]) -> bytes:
+    output = bytearray()
+    for part in parts:
+        output += part
+        if len(output) > MAX_OUTPUT_BYTES:
+            raise WarehouseError(
+                f"result is too large: more than {MAX_OUTPUT_BYTES:,} bytes", hint="ask for fewer rows or columns"
+            )
+    return bytes(output)
+
+
+def _with_json_read(row: Row, nested: list[int]) -> Row:
+    """The row with columns of type JSON as the values they hold."""
+    if not nested:
+        return row
+    values = list(row)
+    for index in nested:
+        text = values[index]
+        values[index] = json.loads(text) if isinstance(text, str) else text
+    return tuple(values)
 
 
 def _plain(value: object) -> object:
@@ -176,22 +200,25 @@ def _cell(value: object) -> str:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
-def _write_json(out: BinaryIO, names: list[str], rows: Iterator[tuple[object, ...]]) -> None:
+def _json(names: list[str], rows: Iterator[Row]) -> Iterator[str]:
     before = "["
     for row in rows:
-        item = {name: _plain(value) for name, value in zip(names, row, strict=True)}
-        out.write(f"{before}\n{json.dumps(item, ensure_ascii=False)}".encode())
+        item = dict(zip(names, map(_plain, row), strict=True))
+        yield f"{before}\n{json.dumps(item, ensure_ascii=False, allow_nan=False)}"
         before = ","
-    out.write(b"[]\n" if before == "[" else b"\n]\n")
+    yield "[]\n" if before == "[" else "\n]\n"
 
 
-def _write_csv(out: BinaryIO, names: list[str], rows: Iterator[tuple[object, ...]]) -> None:
-    text = io.TextIOWrapper(out, "utf-8", newline="", write_through=True)
+def _csv(names: list[str], rows: Iterator[Row]) -> Iterator[str]:
+    text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_guarded(name) for name in names])
     for row in rows:
         writer.writerow([_cell(value) if _is_number(value) else _guarded(_cell(value)) for value in row])
-    text.detach()
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
 def _is_number(value: object) -> bool:
@@ -202,13 +229,16 @@ def _guarded(text: str) -> str:
     return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
-def _write_table(out: BinaryIO, names: list[str], rows: Iterator[tuple[object, ...]]) -> None:
-    lines = [[_shown(name) for name in names], *([_shown(_cell(value)) for value in row] for row in rows)]
-    widths = [max(_width(line[column]) for line in lines) for column in range(len(names))]
+def _table(names: list[str], rows: Iterator[Row]) -> Iterator[str]:
+    lines = [[_shown(name) for name in names]]
+    lines.extend([_shown(_cell(value)) for value in row] for row in islice(rows, TABLE_ROWS))
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["─" * width for width in widths])
     for line in lines:
         padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
-        out.write(("  ".join(padded).rstrip() + "\n").encode())
+        yield "  ".join(padded).rstrip() + "\n"
+    if next(rows, None) is not None:
+        yield f"… the first {TABLE_ROWS:,} rows; formats csv, json and parquet give all\n"
 
 
 def _shown(text: str) -> str:

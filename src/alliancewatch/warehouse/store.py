@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -97,6 +97,21 @@ class SnapshotState:
     is_current: bool
     reason: str = ""
     """Why it is not current."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAnswer:
+    """The result of an analyst's statement, as bytes to print or save."""
+
+    output: bytes
+    snapshot: SnapshotState
+
+    @property
+    def note(self) -> str | None:
+        """One line for the person when newer rows were not looked at."""
+        if self.snapshot.is_current:
+            return None
+        return f"from the snapshot of {self.snapshot.data_at:%Y-%m-%d %H:%M:%S} UTC: {self.snapshot.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +268,6 @@ class Warehouse:
         self,
         run_id: str,
         results: Sequence[LabelledArticle | CandidateOutcome],
-        outcomes: Sequence[CandidateOutcome] = (),
         *,
         versions: Versions,
         recorded_at: datetime,
@@ -261,10 +275,12 @@ class Warehouse:
     ) -> list[CandidateOutcome]:
         """Appends articles with their ledger and labels, and how every candidate ended, in one transaction.
 
-        Returns one outcome for each of `results`, then those of `outcomes`, in the order given. An article ends
-        `stored`, `revised` or `unchanged` (see `queries/decide_article.sql`), or `quarantined` when it cannot be
-        stored; the others are stored all the same. The same results again add nothing but outcomes of a new run.
+        Returns one outcome for each of `results`, in the order given. An article ends `stored`, `revised` or
+        `unchanged` (see `queries/decide_article.sql`), or `quarantined` when it cannot be stored; the others are
+        stored all the same. The same results again add nothing but outcomes of a new run.
         """
+        if not results:
+            return []
         ended: dict[int, CandidateOutcome] = {}
         rows: dict[int, str] = {}
         for ordinal, result in enumerate(results):
@@ -275,8 +291,6 @@ class Warehouse:
                 rows[ordinal] = json_text(article_row(ordinal, result))
             except Exception as error:  # one article that is wrong must not stop the others
                 ended[ordinal] = _quarantined(result, error)
-        if not results and not outcomes:
-            return []
         mark = {"run_id": run_id, "recorded_at": recorded_at}
         dated = {**mark, "known_at": known_at or recorded_at}
         with self._open() as file:
@@ -304,11 +318,11 @@ class Warehouse:
                     for row in _fetch(file, "decided_articles"):
                         result = results[row["ordinal"]]
                         ended[row["ordinal"]] = _decided(result, Outcome(row["outcome"]), row["revision"])
-                all_ended = [*(ended[ordinal] for ordinal in range(len(results))), *outcomes]
+                outcomes = [ended[ordinal] for ordinal in range(len(results))]
                 file.execute(
-                    sql("insert_outcome"), {**dated, "rows": json_text([outcome_row(item) for item in all_ended])}
+                    sql("insert_outcome"), {**dated, "rows": json_text([outcome_row(item) for item in outcomes])}
                 )
-        return all_ended
+        return outcomes
 
     def append_digest(
         self,
@@ -410,29 +424,18 @@ class Warehouse:
             return _dicts(connection.execute(sql(name), parameters or None))
 
     def run_sql(
-        self,
-        statement: str,
-        out: BinaryIO,
-        *,
-        output_format: SqlFormat = "table",
-        timeout_s: float = 60.0,
-        memory_limit: str = "1GB",
-    ) -> SnapshotState:
-        """Writes the result of an analyst's SELECT to `out` and returns how current the snapshot was that it read.
+        self, statement: str, output_format: SqlFormat = "table", *, timeout_s: float = 60.0, memory_limit: str = "1GB"
+    ) -> SqlAnswer:
+        """The result of an analyst's SELECT on the snapshot, which is brought up to date first if the file is free.
 
-        The snapshot is brought up to date first if the file is free. Raises `UsageError` for SQL that is wrong or
-        does more than read, `WarehouseError` for one that takes too long or too much memory.
+        Raises `UsageError` for SQL that is wrong or does more than read, `WarehouseError` for one that takes too long
+        or too much memory.
         """
         state = self._refresh()
-        run_sql(
-            self.snapshot,
-            statement,
-            out,
-            output_format=output_format,
-            timeout_s=timeout_s,
-            memory_limit=memory_limit,
+        output = run_sql(
+            self.snapshot, statement, output_format=output_format, timeout_s=timeout_s, memory_limit=memory_limit
         )
-        return state
+        return SqlAnswer(output, state)
 
     def run_checks(self) -> list[FailedCheck]:
         """Every check that found wrong rows; an empty list means healthy."""
