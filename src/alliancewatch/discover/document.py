@@ -84,16 +84,20 @@ def candidates_of(source_id: str, document: FeedDocument, *, found_in: str, foun
     return list(candidates.values())
 
 
+def without_unread(markup: str) -> str:
+    """`markup` without comments, scripts and styles, in linear time."""
+    # Only up to the last end of a comment, or each start without one would be searched for to the end.
+    closed = markup.rfind("-->") + 3 if "-->" in markup else 0
+    return _UNREAD_ELEMENT.sub(" ", _COMMENT.sub(" ", markup[:closed]) + markup[closed:])
+
+
 def plain_text(markup: object, max_chars: int = 1000) -> str | None:
     """Text of a field without markup, entities (also encoded twice) or unseen characters; None when nothing is left."""
     if not isinstance(markup, str):
         return None
     text = markup[:_FIELD_MAX]
     for _ in range(3):
-        # Only up to the last end of a comment, or each start without one would be searched for to the end.
-        closed = text.rfind("-->") + 3 if "-->" in text else 0
-        plain = _UNREAD_ELEMENT.sub(" ", _COMMENT.sub(" ", text[:closed]) + text[closed:])
-        plain = html.unescape(_TAG.sub("", _BREAKING_TAG.sub(" ", plain)))
+        plain = html.unescape(_TAG.sub("", _BREAKING_TAG.sub(" ", without_unread(text))))
         if plain == text:
             break
         text = plain

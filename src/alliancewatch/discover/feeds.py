@@ -64,7 +64,7 @@ def read_feed(
         text, dropped = _made_whole(document.text, document.root, max_entries, problems)
     except TooDeepError as error:
         return FeedDocument(format=kind, problems=(*problems, str(error)))
-    parsed = _parse(text, base_url)
+    parsed = _parse(text)
     entries = tuple(_entry(item, base_url, zone) for item in parsed.entries[:max_entries])
     _say_bad_links(parsed.entries, entries, problems)
     return FeedDocument(
@@ -123,12 +123,10 @@ def _closed(text: str, root: str) -> str:
     return f"{text}{f'</{channel[1]}>' if channel and is_open else ''}</{root}>"
 
 
-def _parse(text: str, base_url: str | None) -> Any:
+def _parse(text: str) -> Any:
     data = b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode("utf-8", "replace")
+    # Without a base address, which would be put before each GUID too; a stream, since bytes are taken for a file's name.
     headers = {"content-type": "application/xml; charset=utf-8"}
-    if base_url is not None:
-        headers["content-location"] = base_url
-    # A stream, since feedparser takes bytes for the name of a file first.
     return feedparser.parse(
         io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
     )

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from bs4.filter import SoupStrainer
+from soupsieve import SelectorSyntaxError
 
-from alliancewatch.discover.document import FeedDocument, FeedEntry, plain_text
+from alliancewatch.discover.document import FeedDocument, FeedEntry, plain_text, without_unread
 from alliancewatch.errors import UsageError
 from alliancewatch.extract.decode import decode
 from alliancewatch.urls import canonical_url, host_matches, host_of, resolve_url
 
-_MAX_CHARACTERS = 2_000_000
+_MAX_CHARACTERS = 1_000_000
 _SECTION = re.compile(
     r"/(?:tags?|topics?|categor(?:y|ies)|authors?|people|staff|writers?|search|login|signin|register|subscri\w*|account|"
     r"help|about|contact|privacy|terms|rss|feeds?|page|sitemap|wp-admin|wp-login\.php|video|photos?|gallery)(?:/|$)",
@@ -27,6 +27,9 @@ _DOCUMENT = re.compile(r"\d[^/]*\.(?:html?|php|aspx?)$|/[^/]*\d[^/]*/?$", re.IGN
 _OTHER_FILE = re.compile(
     r"\.(?:pdf|jpe?g|png|gif|svg|webp|mp[34]|zip|docx?|xlsx?|pptx?|xml|rss|css|js|ics)$", re.IGNORECASE
 )
+_MAX_DEPTH = 200
+_WHOLE_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,30})(?=[\s/>])(?:[^<>\"']|\"[^<\"]*\"|'[^<']*')*>")
+_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _EAST_ASIAN = re.compile("[ぁ-ヿ一-鿿]")
 
 
@@ -64,16 +67,38 @@ def read_listing(
 
 
 def _anchors(text: str, selector: str | None) -> list[Tag]:
+    page = BeautifulSoup(_tamed(text), "html.parser")
     if selector is None:
-        return list(BeautifulSoup(text, "html.parser", parse_only=SoupStrainer("a", href=True)).find_all("a"))
+        return list(page.find_all("a", href=True))
     try:
-        found = BeautifulSoup(text, "html.parser").select(selector)
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "soupsieve":
-            raise
+        found = page.select(selector)
+    except SelectorSyntaxError:
         raise UsageError(f"listing selector: {selector!r} is no CSS selector") from None
     anchors = [anchor for element in found for anchor in ([element] if element.name == "a" else element.find_all("a"))]
     return [anchor for anchor in anchors if anchor.get("href")]
+
+
+def _tamed(text: str) -> str:
+    """`text` with whole tags only, no anchor in an anchor, and none nested deeper than `_MAX_DEPTH`.
+
+    html.parser takes quadratic time on tags without end, BeautifulSoup on deep trees.
+    """
+    text = without_unread(text)
+    pieces: list[str] = []
+    position, depth, in_anchor = 0, 0, False
+    for tag in _WHOLE_TAG.finditer(text):
+        pieces.append(text[position : tag.start()].replace("<", "&lt;"))
+        position = tag.end()
+        is_end, is_anchor = bool(tag[1]), tag[2].lower() == "a"
+        if is_anchor:
+            pieces += (["</a>"] if in_anchor else []) + ([] if is_end else [tag[0]])
+            in_anchor = not is_end
+        elif tag[2].lower() in _VOID or (0 if is_end else -1) < depth < _MAX_DEPTH + is_end:
+            pieces.append(tag[0])
+        if not is_anchor and tag[2].lower() not in _VOID:
+            depth = max(0, depth - 1) if is_end else depth + 1
+    pieces.append(text[position:].replace("<", "&lt;"))
+    return "".join(pieces)
 
 
 def _is_headline(title: str | None) -> bool:
