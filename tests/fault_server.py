@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -61,14 +62,21 @@ class Connection:
 
 
 class FaultServer:
-    """Serves `faults` by path on a free port of `address`, and counts what it was asked."""
+    """Serves `faults` by path on a free port of `address`, over TLS when given a context; keeps what it was asked."""
 
-    def __init__(self, faults: Mapping[str, Fault] | None = None, *, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        faults: Mapping[str, Fault] | None = None,
+        *,
+        address: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.faults = dict(FAULTS if faults is None else faults)
         self.address = address
         self.requests: list[tuple[float, str, dict[str, str]]] = []
         """(monotonic time, path, headers) of each request."""
         self.connections = 0
+        self._tls = tls
         self._stop = threading.Event()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, 0), family=family, backlog=64)
@@ -78,7 +86,7 @@ class FaultServer:
     @property
     def root(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     def url(self, path: str) -> str:
         return self.root + path
@@ -109,7 +117,10 @@ class FaultServer:
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
-        with sock, contextlib.suppress(OSError):
+        with (
+            contextlib.suppress(OSError),
+            sock if self._tls is None else self._tls.wrap_socket(sock, server_side=True) as sock,
+        ):
             sock.settimeout(5)
             head = b""
             while b"\r\n\r\n" not in head:

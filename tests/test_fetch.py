@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import resource
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from fault_server import FAULTS, FEED, PAGE, Connection, Fault, FaultServer
 from alliancewatch.errors import FetchError
 from alliancewatch.fetch import Fetcher
 from alliancewatch.fetch.addresses import refusal_of
+from alliancewatch.fetch.connection import tls_context
 from alliancewatch.model import FetchOutcome, Response
 from alliancewatch.settings import FetchSettings
 
@@ -366,6 +368,54 @@ def test_what_is_no_address_never_leaves(url: str, outcome: FetchOutcome) -> Non
     response = fetch(url)
     assert response.outcome is outcome, response.reason
     assert response.status is None
+
+
+@pytest.fixture
+def tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """A server's context; its own certificate, for 127.0.0.1 alone, is the one root that clients trust."""
+    certificate = Path(__file__).parent / "tls" / "loopback.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls_context.cache_clear()
+    yield context
+    tls_context.cache_clear()
+
+
+@pytest.mark.parametrize("path", ["/ok", "/chunked", "/br"])
+def test_a_page_comes_over_tls(tls: ssl.SSLContext, path: str) -> None:
+    with FaultServer(tls=tls) as server:
+        assert fetch(server.url(path), respect_robots=False).body == PAGE
+
+
+@pytest.mark.parametrize("path", ["/slow-header", "/slow-body", "/stall"])
+def test_the_deadline_holds_over_tls(tls: ssl.SSLContext, path: str) -> None:
+    with FaultServer(tls=tls) as server:
+        response = fetch(server.url(path), respect_robots=False)
+    assert (response.outcome, response.reason) == (FetchOutcome.RETRY, "no complete answer within 1 s")
+    assert response.elapsed_s < DEADLINE_S + 0.5
+
+
+def test_a_certificate_for_another_host_is_refused(tls: ssl.SSLContext) -> None:
+    with FaultServer(tls=tls, address="127.0.0.3") as server:
+        response = fetch(server.url("/ok"), allow_addresses=("127.0.0.3",))
+    assert response.outcome is FetchOutcome.RETRY
+    assert response.reason.startswith("certificate not valid: IP address mismatch")
+    assert server.requests == []
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    tls_context.cache_clear()
+    with FaultServer(tls=tls) as server:
+        response = fetch(server.url("/ok"))
+    assert (response.outcome, response.reason) == (FetchOutcome.RETRY, "certificate not valid: self-signed certificate")
+
+
+def test_a_server_that_speaks_no_tls_is_tried_again(server: FaultServer) -> None:
+    response = fetch(server.url("/ok").replace("http:", "https:"), respect_robots=False)
+    assert response.outcome is FetchOutcome.RETRY
+    assert response.reason in ("TLS failed", "connection lost", "no complete answer within 1 s")
 
 
 def test_an_ipv6_host_is_fetched() -> None:

@@ -57,7 +57,7 @@ def test_the_longest_matching_rule_decides(rules: str, path: str, expected: bool
         ("User-agent: AllianceWatchBot\nDisallow: /\n", AGENT, True),
         ("User-agent: Watch\nDisallow: /\n", AGENT, True),
         ("User-agent: a\nUser-agent: AllianceWatch\nDisallow: /\n", AGENT, False),
-        ("User-agent: AllianceWatch\nDisallow: /x\n\nUser-agent: b\n\nUser-agent: AllianceWatch\nDisallow: /a", AGENT, False),
+        ("User-agent: AllianceWatch\nDisallow: /x\n\nUser-agent: alliancewatch\nDisallow: /a", AGENT, False),
         ("User-agent: *\nCrawl-delay: 3\nUser-agent: b\nDisallow: /\n", AGENT, False),
         ("User-agent: *\nSitemap: https://example.jp/s.xml\nDisallow: /\n", AGENT, False),
         ("Disallow: /\nUser-agent: *\nDisallow: /b\n", AGENT, True),

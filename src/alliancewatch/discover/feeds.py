@@ -125,7 +125,7 @@ def _closed(text: str, root: str) -> str:
 
 def _parse(text: str) -> Any:
     data = b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode("utf-8", "replace")
-    # Without a base address, which would be put before each GUID too; a stream, since bytes are taken for a file's name.
+    # Without a base address, which would be put before each GUID too; as a stream, since bytes may name a file.
     headers = {"content-type": "application/xml; charset=utf-8"}
     return feedparser.parse(
         io.BytesIO(data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False

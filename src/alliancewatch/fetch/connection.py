@@ -223,7 +223,8 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """What every TLS connection is checked with: the system's roots (`SSL_CERT_FILE` too) and Mozilla's."""
     context = ssl.create_default_context()
     context.load_verify_locations(requests.utils.DEFAULT_CA_BUNDLE_PATH)
     context.sslsocket_class = _TlsSocket
@@ -248,7 +249,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
         url = parse_url(request.url or "")
         assert url.host is not None
         if url.scheme == "https":
-            return _HTTPSPool(url.host, url.port, ssl_context=_tls_context(), guard=self._guard)
+            return _HTTPSPool(url.host, url.port, ssl_context=tls_context(), guard=self._guard)
         return _HTTPPool(url.host, url.port, guard=self._guard)
 
     def cert_verify(self, conn: Any, *_: Any, **__: Any) -> None:
