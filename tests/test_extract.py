@@ -279,7 +279,7 @@ def test_vendor_characters_of_shift_jis_are_read() -> None:
 
 def test_soup_is_undecodable_and_all_in_the_ledger() -> None:
     page = clean_page(bytes(range(128, 256)) * 40 + b"\x81\x00\xff" * 100, declared_charset="utf-8")
-    assert page.verdict == "not_article"
+    assert page.verdict == "unreadable"
     assert page.reason.startswith("undecodable")
     assert page.article.access.status is AccessStatus.BLOCKED
     assert page.article.text == ""

@@ -8,7 +8,7 @@
 --             outcomes               map of outcome to count
 --             polls                  map of poll outcome to count
 --             failed_poll_count, failed_count (retry, rejected or quarantined candidates)
---             reasons                list of the different reasons of failures, at most five
+--             reasons                list of {reason, count} of failures, most frequent first, at most five
 -- order       source_id; a source that is switched on stands here even when nothing happened
 WITH definition AS (
     SELECT source_id, max_by(definition, row(known_at, recorded_at)) AS definition
@@ -51,11 +51,15 @@ poll_count AS (
     GROUP BY source_id
 ),
 reason AS (
-    SELECT source_id, list_distinct(list(reason))[:5] AS reasons
+    SELECT source_id, list({'reason': reason, 'count': reason_count} ORDER BY reason_count DESC, reason)[:5] AS reasons
     FROM (
-        SELECT source_id, reason FROM ended WHERE outcome IN ('retry', 'rejected', 'quarantined')
-        UNION
-        SELECT source_id, reason FROM looked WHERE outcome NOT IN ('ok', 'not_modified')
+        SELECT source_id, reason, count(*) AS reason_count
+        FROM (
+            SELECT source_id, reason FROM ended WHERE outcome IN ('retry', 'rejected', 'quarantined')
+            UNION ALL
+            SELECT source_id, reason FROM looked WHERE outcome NOT IN ('ok', 'not_modified')
+        )
+        GROUP BY ALL
     )
     GROUP BY source_id
 )

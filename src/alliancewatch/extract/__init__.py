@@ -166,4 +166,4 @@ def _unreadable(decoded: Decoded, url: str | None) -> Page:
     article = make_article((), Metadata(url=url), default_rules())
     removed = tuple(Removal(line.text, line.kind or "UNREADABLE", line.rule, line.evidence) for line in lines)
     article = replace(article, removed=removed, access=Access(AccessStatus.BLOCKED, (reason,)))
-    return Page(article, "not_article", reason)
+    return Page(article, "unreadable", reason)

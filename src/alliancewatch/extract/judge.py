@@ -13,7 +13,7 @@ from alliancewatch.extract.blocks import Document
 from alliancewatch.extract.metadata import Metadata
 from alliancewatch.prose import weight
 
-Verdict = Literal["article", "not_article", "walled"]
+Verdict = Literal["article", "not_article", "walled", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)

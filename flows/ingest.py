@@ -1,0 +1,110 @@
+"""The ingest flow: poll the sources, fetch what is due, clean and label it, append it, publish the snapshot.
+
+    python flows/ingest.py                       one run of all sources that are on
+    alliancewatch ingest --source sankei         the same, from the command line
+
+Needs no server and no account. Four task runs whatever the number of articles: a task run costs 37 ms of CPU, cleaning
+a page a few. What a task does is a method of `alliancewatch.runs.IngestRun`.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+from alliancewatch.flow_setup import configure, hush_own_errors
+
+configure()
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from alliancewatch.runs import IngestRun, RunReport
+
+
+@task(cache_policy=NO_CACHE)
+def poll(run: IngestRun) -> int:
+    """Look at every feed, sitemap and listing."""
+    due = run.poll()
+    get_run_logger().info("%s pages are due", due)
+    return due
+
+
+@task(cache_policy=NO_CACHE)
+def fetch(run: IngestRun) -> int:
+    """Fetch the pages that are due; each response is kept at once."""
+    came = run.fetch()
+    get_run_logger().info("%s pages came", came)
+    return came
+
+
+@task(cache_policy=NO_CACHE)
+def interpret(run: IngestRun) -> int:
+    """Clean and label what was kept, and append it."""
+    return run.interpret()
+
+
+@task(cache_policy=NO_CACHE)
+def publish(run: IngestRun) -> RunReport:
+    """End the run, publish the snapshot, and show one line a source."""
+    report = run.finish()
+    create_table_artifact(
+        key="ingest-run",
+        table=[
+            {
+                "source": line.source_id,
+                "fetched": line.fetched,
+                "new": line.new,
+                "revised": line.revised,
+                "partial": line.partial,
+                "failed": line.failed,
+                "reason": "; ".join(line.reasons)[:300],
+            }
+            for line in report.sources
+        ],
+        description=f"run {report.run_id}",
+    )
+    return report
+
+
+@flow(name="ingest")
+def ingest(
+    sources: list[str] = [],  # noqa: B006 (Prefect shows the default in its form)
+    since: datetime | None = None,
+    now: datetime | None = None,
+    ack: bool = False,
+    home: str | None = None,
+    config: str | None = None,
+) -> RunReport:
+    """One ingest run.
+
+    Args:
+        sources: ids from `sources.yaml`; none means all that are on.
+        since: leave out what is dated before this instant.
+        now: the run's clock, for a replay; the present when not given.
+        ack: print `ACK <article id>` on stdout when a row is durable.
+        home: the home folder, when it is not the one of `ALLIANCEWATCH_HOME`.
+        config: folder with config files, when it is not `config/` of the home.
+    """
+    settings = configure(home, config)
+    clock = (lambda: now) if now else (lambda: datetime.now(UTC))
+    with IngestRun(
+        settings, clock=clock, source_ids=sources, since=since, on_stored=_print_ack if ack else None
+    ) as run:
+        poll(run)
+        fetch(run)
+        interpret(run)
+        return publish(run)
+
+
+def _print_ack(article_id: str) -> None:
+    sys.stdout.write(f"ACK {article_id}\n")
+    sys.stdout.flush()
+
+
+hush_own_errors()
+
+if __name__ == "__main__":
+    report = ingest()
+    print(json.dumps(dict(report.counts)))
+    sys.exit(1 if report.failed else 0)

@@ -1,0 +1,70 @@
+"""The weekly digest flow: choose the week's articles, build the digest, write its files, record that it was built.
+
+python flows/weekly_digest.py                        the last complete week
+alliancewatch digest --week 2026-W46                 the same week from the command line, without Prefect
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alliancewatch.flow_setup import configure, hush_own_errors
+
+configure()
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from alliancewatch.digest_run import BuiltDigest, DigestRun
+
+
+@task(cache_policy=NO_CACHE)
+def build(run: DigestRun) -> BuiltDigest:
+    """Choose the week's articles and build the digest from them."""
+    return run.build()
+
+
+@task(cache_policy=NO_CACHE)
+def write(run: DigestRun, built: BuiltDigest) -> list[str]:
+    """Write the digest's files and record it in the warehouse."""
+    paths = run.write(built)
+    text = dict(built.files)["digest.txt"].decode()
+    create_markdown_artifact(key="weekly-digest", markdown=text, description=f"digest of {built.digest.week}")
+    return [str(path) for path in paths]
+
+
+@flow(name="weekly-digest")
+def weekly_digest(
+    week: str | None = None,
+    as_of: datetime | None = None,
+    now: datetime | None = None,
+    out: str | None = None,
+    home: str | None = None,
+    config: str | None = None,
+) -> list[str]:
+    """Build one week's digest; returns the paths of its files.
+
+    Args:
+        week: such as `2026-W46`; the last complete week when not given.
+        as_of: show what the warehouse held at this instant; the Monday 07:00 in Tokyo after the week when not given.
+        now: the run's clock, for a replay; the present when not given.
+        out: folder for the files, when it is not `digests/<week>/` of the home.
+        home: the home folder, when it is not the one of `ALLIANCEWATCH_HOME`.
+        config: folder with config files, when it is not `config/` of the home.
+    """
+    run = DigestRun(
+        configure(home, config),
+        now=now or datetime.now(UTC),
+        week=week,
+        as_of=as_of,
+        out=Path(out) if out else None,
+    )
+    return write(run, build(run))
+
+
+hush_own_errors()
+
+if __name__ == "__main__":
+    print(*weekly_digest(), sep="\n")
+    sys.exit(0)

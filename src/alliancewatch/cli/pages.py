@@ -1,0 +1,164 @@
+"""`clean` and `classify`: one page, one text at a time, nothing stored."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alliancewatch.cli.shared import ConfigOption, JsonOption, jsonable, load, one_line, print_json, read_bytes, say
+from alliancewatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from alliancewatch.model import Article, Labels
+
+
+def clean(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH|-", help="A saved page (HTML or text as scraped), or - for stdin.")
+    ],
+    url: Annotated[str | None, typer.Option(help="The address the page came from.")] = None,
+    explain: Annotated[bool, typer.Option(help="Print each block, kept or cut, with what decided.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Cut the article out of a saved page, and say what was cut.
+
+    Example: alliancewatch clean page.html --url https://example.org/news/1 --explain
+    """
+    from alliancewatch.boilerplate import BoilerplateRules
+    from alliancewatch.extract import clean_page
+
+    body = read_bytes(path)
+    rules = load(config).read("boilerplate.yaml", BoilerplateRules)
+    article = clean_page(body, url, rules=rules).article
+    if as_json:
+        print_json(article_json(article))
+    elif explain:
+        _print_ledger(article)
+    else:
+        _print_article(article)
+
+
+def article_json(article: Article) -> dict[str, object]:
+    """The article in the words of the `clean --json` contract."""
+    return {
+        "url": article.url,
+        "title": article.title,
+        "standfirst": article.standfirst,
+        "byline": list(article.byline),
+        "published_at": jsonable(article.published_at),
+        "published_raw": article.published_raw,
+        "lang": article.lang,
+        "section": article.section,
+        "paragraphs": jsonable(article.paragraphs),
+        "captions": list(article.captions),
+        "author_bio": article.author_bio,
+        "access": jsonable(article.access),
+        "removed": jsonable(article.removed),
+        "repairs": jsonable(article.repairs),
+        "flags": list(article.flags),
+        "provenance": dict(article.provenance),
+        "text": article.text,
+    }
+
+
+def classify(
+    path: Annotated[
+        str, typer.Argument(metavar="[PATH|-]", help='JSON lines {"id"?,"title","text","lang"?}; default stdin.')
+    ] = "-",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Label relevance and topics of texts given as JSON lines, with the words that decided.
+
+    Example: echo '{"title":"Japan and US hold 2+2","text":"..."}' | alliancewatch classify --json
+    """
+    from alliancewatch.classify import Classifier, Taxonomy
+
+    classifier = Classifier(load(config).read("topics.yaml", Taxonomy))
+    for number, record in _json_lines(path):
+        labels = classifier.classify(record.get("title"), record.get("text") or "", record.get("lang"))
+        name = record.get("id", number)
+        if as_json:
+            print_json(labels_json(name, labels))
+        else:
+            topics = ", ".join(f"{topic.topic_id} {topic.score:.2f}" for topic in labels.topics) or "no topic"
+            typer.echo(one_line(f"{name}\t{labels.relevance} {labels.relevance_score:.2f}\t{topics}"))
+
+
+def labels_json(name: object, labels: Labels) -> dict[str, object]:
+    """The labels in the words of the `classify --json` contract."""
+    return {
+        "id": name,
+        "relevance": labels.relevance,
+        "relevance_score": round(labels.relevance_score, 6),
+        "topics": [
+            {"id": topic.topic_id, "score": round(topic.score, 6), "evidence": jsonable(topic.evidence)}
+            for topic in labels.topics
+        ],
+        "primary": labels.primary,
+        "taxonomy_version": labels.taxonomy_version,
+        "relevance_evidence": jsonable(labels.relevance_evidence),
+    }
+
+
+def _json_lines(path: str) -> Iterator[tuple[int, dict[str, str | None]]]:
+    stream = sys.stdin.buffer if path == "-" else _open(path)
+    for number, line in enumerate(stream, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"not a JSON object: line {number}: {error}") from None
+        if not isinstance(record, dict):
+            raise UsageError(f"not a JSON object: line {number}: found {type(record).__name__}")
+        for key in ("title", "text", "lang"):
+            if not isinstance(record.get(key), (str, type(None))):
+                raise UsageError(f"`{key}` is no text: line {number}: found {type(record[key]).__name__}")
+        yield number, record
+
+
+def _open(path: str) -> Iterator[bytes]:
+    from io import BytesIO
+
+    return BytesIO(read_bytes(path))
+
+
+def _print_article(article: Article) -> None:
+    for field in (article.section, article.title):
+        if field:
+            typer.echo(field)
+    if article.byline:
+        typer.echo("By " + ", ".join(article.byline))
+    if article.published_at:
+        typer.echo(article.published_at.isoformat())
+    typer.echo(f"[{article.access.status}] {'; '.join(article.access.evidence)}\n")
+    typer.echo(article.text)
+    say(f"\n{len(article.paragraphs)} blocks kept, {len(article.removed)} cut (--explain lists them)")
+
+
+def _print_ledger(article: Article) -> None:
+    origin = dict(article.provenance)
+    fields: list[tuple[str, str | None]] = [
+        ("title", article.title),
+        ("section", article.section),
+        ("byline", ", ".join(article.byline) or None),
+        ("date", article.published_raw),
+        ("standfirst", article.standfirst),
+        *((paragraph.kind, paragraph.text) for paragraph in article.paragraphs),
+        *(("caption", caption) for caption in article.captions),
+        ("bio", article.author_bio),
+    ]
+    for name, text in fields:
+        if text:
+            typer.echo(f"keep  {name:10}  {one_line(text)}" + (f"  [{origin[name]}]" if name in origin else ""))
+    for removal in article.removed:
+        typer.echo(f"cut   {removal.kind:10}  {one_line(removal.text)}  [{removal.rule}: {one_line(removal.evidence)}]")
+    for repair in article.repairs:
+        typer.echo(f"mend  {repair.kind:10}  {one_line(repair.before)}  ->  {one_line(repair.after)}")
+    typer.echo(f"access {article.access.status}: {'; '.join(article.access.evidence)}")
