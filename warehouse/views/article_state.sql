@@ -1,6 +1,6 @@
 -- Articles as they stood at a cut: the latest revision, and its latest label, among the rows that were known by
 -- `known_by` and recorded by `recorded_by`. Latest is by known_at, so an old page imported late does not become the
--- present text. Analysts may call it: SELECT * FROM article_state('2026-11-16 07:00+09', now()).
+-- present text. Analysts may call it: SELECT * FROM article_state('2026-11-16 07:00:00+09', now()).
 CREATE OR REPLACE MACRO article_state(known_by, recorded_by) AS TABLE
 WITH latest_revision AS (
     SELECT

@@ -210,15 +210,15 @@ def _json(names: list[str], rows: Iterator[Row]) -> Iterator[str]:
 
 
 def _csv(names: list[str], rows: Iterator[Row]) -> Iterator[str]:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_guarded(name) for name in names])
+    yield _csv_line(map(_guarded, names))
     for row in rows:
-        writer.writerow([_cell(value) if _is_number(value) else _guarded(_cell(value)) for value in row])
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue()
+        yield _csv_line(_cell(value) if _is_number(value) else _guarded(_cell(value)) for value in row)
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # with it, a lone CR in a cell is quoted too
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _is_number(value: object) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from alliancewatch.errors import WarehouseBusyError, WarehouseDamagedError, WarehouseError
+from alliancewatch.warehouse.statements import sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,8 +31,12 @@ STORAGE_VERSION = "v1.5.0"
 """Format of files we create, so that a later DuckDB does not silently write one that 1.5 cannot read."""
 
 ROW_GROUP_SIZE = 8192
-CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024
+CHECKPOINT_LOG_BYTES = 8 * 1024 * 1024
+"""A longer log costs more at each opening, which replays it, than checkpoints cost at this distance."""
+
 SPARE_BYTES = 1024 * 1024
+HEADER_BYTES = 4096
+BLOCK_BYTES = 256 * 1024
 
 _LOG_HEADER = b"\x64\x00\x62\x65\x00"
 """How every log of DuckDB 1.5 begins. DuckDB silently ignores a log that begins otherwise, and with it what it held."""
@@ -105,6 +110,18 @@ class OpenFile:
                 self.connection.execute("ROLLBACK")
             raise
 
+    def require_whole(self) -> None:
+        """Raises `WarehouseDamagedError` when the end is missing: DuckDB reads blocks only when it needs them, and
+        would go on writing for a long time.
+        """
+        last_block = 0
+        for (table_name,) in self.execute(sql("tables")).fetchall():
+            (block_id,) = self.execute(sql("last_block"), {"table_name": table_name}).fetchall()[0]
+            last_block = max(last_block, block_id or 0)
+        expected = 3 * HEADER_BYTES + (last_block + 1) * BLOCK_BYTES
+        if last_block and size_of(self.path) < expected:
+            raise damaged(self.path, f"{size_of(self.path):,} bytes, {expected:,} of them hold rows", self.path)
+
     def checkpoint(self) -> None:
         """Moves the log into the file. Raises `WarehouseError` when there is no room: a disk that fills up in the
         middle of a checkpoint is what has damaged DuckDB files in the field (duckdb/duckdb#9667).
@@ -153,7 +170,7 @@ def open_file(path: Path, *, wait_s: float, create: bool = False) -> Iterator[Op
 @contextmanager
 def open_snapshot(path: Path, *, folders: tuple[Path, ...] = (), **options: str) -> Iterator[DuckDBPyConnection]:
     """A connection that can read the file and nothing else, besides `folders`."""
-    with translated(path), _closing(in_memory(**options)) as connection:
+    with translated(path, hint=f"delete `{path}`; it is published anew"), _closing(in_memory(**options)) as connection:
         if folders:
             connection.execute("SET allowed_directories = ?", [[str(folder) for folder in folders]])
         attach(connection, path, option="READ_ONLY")
@@ -172,14 +189,19 @@ def require_room(folder: Path, byte_count: int, purpose: str) -> None:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turns what DuckDB says of the file into our errors; mistakes in our SQL stay what they are."""
+def translated(path: Path, *, hint: str | None = None) -> Iterator[None]:
+    """Turns what DuckDB says of the file into our errors; mistakes in our SQL stay what they are.
+
+    `hint` says what to do about a damaged file, if not to restore a copy of the warehouse.
+    """
     try:
         yield
     except (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException) as error:
         meaning = _meaning(error, path)
         if meaning is None:
             raise
+        if hint is not None and isinstance(meaning, WarehouseDamagedError):
+            meaning.hint = hint
         raise meaning from error
     except BrokenPipeError:
         raise  # the reader of our output went away

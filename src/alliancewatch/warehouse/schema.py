@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 from alliancewatch.errors import WarehouseError
-from alliancewatch.resources import resource
 from alliancewatch.warehouse.connection import OpenFile, damaged, log_of, open_file, size_of
-
-
-@lru_cache
-def sql_files(kind: str) -> dict[str, str]:
-    """The SQL files of `warehouse/<kind>` in name order: name without `.sql` to content."""
-    return {path.stem: path.read_text("utf-8") for path in sorted(resource("warehouse", kind).glob("*.sql"))}
-
-
-def sql(name: str) -> str:
-    """The query of that file name."""
-    return sql_files("queries")[name]
+from alliancewatch.warehouse.statements import sql, sql_files
 
 
 def hash_of(text: str) -> str:
@@ -43,6 +31,7 @@ def ensure_file(path: Path, snapshot: Path, *, wait_s: float) -> None:
         return
     with open_file(path, wait_s=wait_s) as file:
         pending = _pending(file)
+        file.require_whole()
         if pending:
             file.checkpoint()
             file.copy_to(path.with_name(f"{path.name}.before-{pending[0]}"))

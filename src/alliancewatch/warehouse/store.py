@@ -51,7 +51,8 @@ from alliancewatch.warehouse.rows import (
     storable,
     utc,
 )
-from alliancewatch.warehouse.schema import ensure_file, hash_of, sql, sql_files, sync_folder
+from alliancewatch.warehouse.schema import ensure_file, hash_of, sync_folder
+from alliancewatch.warehouse.statements import sql, sql_files
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -371,8 +372,6 @@ class Warehouse:
                     self.snapshot.parent.mkdir(parents=True, exist_ok=True)
                     file.checkpoint()
                     file.copy_to(new)
-                    with open_snapshot(new) as copy:
-                        copy.execute(sql("earliest_recorded_at"))
                     state = self.path.stat()
                     os.utime(new, ns=(state.st_mtime_ns, state.st_mtime_ns))
                     os.replace(new, self.snapshot)
