@@ -252,7 +252,7 @@ def test_template_code_in_a_title_is_shown_as_it_is() -> None:
     assert "{{ 7*7 }} {% raw %} #{x}" in render_text(digest)
 
 
-def test_a_headline_source_shows_title_source_date_and_link_only() -> None:
+def test_a_headline_source_shows_no_text_of_its_own() -> None:
     row = article(
         text="Secret words stand here. " * 20,
         standfirst="Secret standfirst.",
@@ -270,8 +270,9 @@ def test_a_headline_source_shows_title_source_date_and_link_only() -> None:
     ):
         assert "Secret" not in rendered
     text = visible_text(render_html(digest))
-    assert "Allies hold talks about a1 The Bay Ledger · bay-ledger.example · Tue 17 Nov · headline only" in text
-    assert "teaser" not in text
+    assert "Allies hold talks about a1 The Bay Ledger · bay-ledger.example · Tue 17 Nov" in text
+    assert "headline only" in text
+    assert "teaser, 40% missing" in text
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_a_headline_source_shows_title_source_date_and_link_only() -> None:
         ({"access": AccessStatus.TEASER, "remaining_chars": 750, "total_chars": 1000}, "teaser, 75% missing"),
         (
             {"access": AccessStatus.REGISTRATION, "remaining_chars": 1234},
-            "registration needed, 1,234 characters not shown",
+            "teaser, registration needed, 1,234 characters not shown",
         ),
         (
             {"access": AccessStatus.TEASER, "remaining_chars": 900, "total_chars": 100},

@@ -150,7 +150,8 @@ def _copies(articles: Sequence[DigestArticle], week: Week) -> list[Group]:
 
 
 def _identity(article: DigestArticle) -> tuple[str, str]:
-    text = _folded(article.text)
+    # Outlets that carry the same story write standfirsts of their own.
+    text = _folded(article.text.removeprefix(article.standfirst or ""))
     if not text:
         return "article", article.article_id
     return ("text" if len(text) >= _SHORT_TEXT else _folded(article.title or article.article_id)), text
@@ -235,7 +236,7 @@ def _group_sizes(groups: Sequence[Group], first_ids: set[str]) -> list[int]:
 
 
 def _title(article: DigestArticle) -> str:
-    return plain_text(article.title or "") or display_host(article.url) or article.article_id
+    return plain_text(article.title or "") or "(no title)"
 
 
 def _headline(article: DigestArticle) -> Headline:

@@ -140,13 +140,12 @@ def _section(section: Section, digest: Digest, room: int | None, highest: int) -
 
 
 def _item(item: DigestItem, digest: Digest) -> ItemView:
-    language, labels = digest.language, LABELS[digest.language]
     may_quote = item.redistribution == "extract"
     return ItemView(
         item,
         date=_date(item, digest),
-        badge=_badge(item, language) if may_quote else None,
-        note=None if may_quote else labels["headline_only"],
+        badge=_badge(item, digest.language),
+        note=None if may_quote else LABELS[digest.language]["headline_only"],
         quotation=_quotation(item),
     )
 
