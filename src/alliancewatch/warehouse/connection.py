@@ -196,7 +196,7 @@ def translated(path: Path, *, hint: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException) as error:
+    except duckdb.Error as error:
         meaning = _meaning(error, path)
         if meaning is None:
             raise
@@ -212,6 +212,8 @@ def translated(path: Path, *, hint: str | None = None) -> Iterator[None]:
 
 
 def _meaning(error: duckdb.Error, path: Path) -> WarehouseError | None:
+    if isinstance(error, duckdb.ProgrammingError | duckdb.DataError | duckdb.IntegrityError):
+        return None
     text = str(error)
     first = text.splitlines()[0]
     if _is_lock(error):
@@ -233,9 +235,13 @@ def _meaning(error: duckdb.Error, path: Path) -> WarehouseError | None:
         )
     if "WAL" in text:
         return damaged(log_of(path), _quoted_reason(first), path)
-    if isinstance(
-        error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException | duckdb.SerializationException
-    ):
+    about_the_file = (
+        duckdb.IOException,
+        duckdb.InternalException,
+        duckdb.FatalException,
+        duckdb.SerializationException,
+    )
+    if isinstance(error, about_the_file) or "Corrupt" in text:  # DuckDB 2.0 has no class of its own for the latter
         return damaged(path, _quoted_reason(first), path)
     return None
 
