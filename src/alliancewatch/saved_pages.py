@@ -149,6 +149,8 @@ def _page_of_record(record: object, name: str) -> SavedPage | None:
     problem = None
     if len(body) > MAX_PAGE_BYTES:
         body, problem = b"", f"larger than {MAX_PAGE_BYTES} bytes"
+    elif record.raw_stream.limit > 0:  # what the record's own length promised and the file does not hold
+        body, problem = b"", f"record is cut off: {record.raw_stream.limit} bytes are missing"
     elif status != 200:
         problem = f"the archived answer was HTTP {status}"
     return SavedPage(

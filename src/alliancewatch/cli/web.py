@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from alliancewatch.discover import FeedDocument
     from alliancewatch.model import Response
     from alliancewatch.settings import FetchSettings
+
+_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def fetch(
@@ -53,6 +56,8 @@ def fetch(
                         f"{record['outcome']}\t{record['status'] or '-'}\t{record['bytes']}\t{url}\t{record['reason']}"
                     )
                 )
+    if no_address := next((url for url in urls if not _SCHEME.match(url)), None):
+        raise UsageError(f"not a web address: `{one_line(no_address)}`: expected http:// or https:// and a host")
 
 
 def fetch_json(response: Response, kind: Literal["page", "feed"]) -> dict[str, object]:
