@@ -109,18 +109,21 @@ def _read_warc(path: Path) -> Iterator[SavedPage]:
     from warcio.archiveiterator import ArchiveIterator
     from warcio.exceptions import ArchiveLoadFailed
 
-    number = 0
+    number, page_count = 0, 0
     with path.open("rb") as stream:
         try:
             for number, record in enumerate(ArchiveIterator(stream), 1):
                 page = _page_of_record(record, f"{path}#{number}")
                 if page is not None:
+                    page_count += 1
                     yield page
         except (ArchiveLoadFailed, EOFError, zlib.error, ValueError) as error:
             yield SavedPage(f"{path}#{number + 1}", b"", problem=f"damaged WARC record: {str(error).splitlines()[0]}")
             return
-    if number == 0:
-        yield SavedPage(str(path), b"", problem="no WARC record in it")
+    if page_count == 0:
+        yield SavedPage(
+            str(path), b"", problem=f"no page in it: {number} WARC records, none of them an HTML or text response"
+        )
 
 
 def _page_of_record(record: object, name: str) -> SavedPage | None:
