@@ -17,7 +17,7 @@ from pathlib import Path
 
 from alliancewatch.classify import Classifier, Taxonomy
 from alliancewatch.classify.classifier import Figures
-from alliancewatch.classify.taxonomy import RELEVANCE_FEATURES, TOPIC_FEATURES, LinearModel
+from alliancewatch.classify.taxonomy import CORE_FEATURES, SCOPE_FEATURES, TOPIC_FEATURES, LinearModel
 from alliancewatch.config_file import read_config
 from alliancewatch.model import Labels
 
@@ -76,17 +76,16 @@ def train(
     core_rows: list[Row] = []
     for text in texts:
         seen = figures[text.id]
-        x = [seen.relevance[name] for name in RELEVANCE_FEATURES]
         in_scope = text.relevance != "irrelevant"
-        scope_rows.append((x, in_scope, 1.0 if in_scope else 2.0))
+        scope_rows.append(([seen.in_scope[name] for name in SCOPE_FEATURES], in_scope, 1.0))
         if in_scope:
-            core_rows.append((x, text.relevance == "relevant", 1.0 if text.relevance == "relevant" else 2.0))
+            core_rows.append(([seen.core[name] for name in CORE_FEATURES], text.relevance == "relevant", 1.0))
             for topic, figure in seen.topics.items():
                 topic_rows.append(([figure[name] for name in TOPIC_FEATURES], topic in text.topics, 1.0))
     return {
         "topic": fit(topic_rows, TOPIC_FEATURES, topic_penalty),
-        "in_scope": fit(scope_rows, RELEVANCE_FEATURES, relevance_penalty),
-        "core": fit(core_rows, RELEVANCE_FEATURES, relevance_penalty),
+        "in_scope": fit(scope_rows, SCOPE_FEATURES, relevance_penalty),
+        "core": fit(core_rows, CORE_FEATURES, relevance_penalty),
     }
 
 
@@ -97,28 +96,45 @@ def with_models(taxonomy: Taxonomy, models: Mapping[str, LinearModel], threshold
     )
 
 
+def figures_of(taxonomy: Taxonomy, texts: Sequence[LabelledText]) -> dict[str, Figures]:
+    """Article id to its figures, which do not depend on the models."""
+    classifier = Classifier(taxonomy)
+    return {text.id: classifier.figures(text.title, text.text, text.lang) for text in texts}
+
+
+def cross_validated(
+    taxonomy: Taxonomy,
+    texts: Sequence[LabelledText],
+    folds: int = 9,
+    threshold: float = 0.45,
+    topic_penalty: float = 2.0,
+    relevance_penalty: float = 1.0,
+) -> dict[str, Labels]:
+    """Labels of each article from models trained on the other folds."""
+    figures = figures_of(taxonomy, texts)
+    labels: dict[str, Labels] = {}
+    for fold in range(folds):
+        start, end = fold * len(texts) // folds, (fold + 1) * len(texts) // folds
+        models = train([*texts[:start], *texts[end:]], figures, topic_penalty, relevance_penalty)
+        classifier = Classifier(with_models(taxonomy, models, threshold))
+        labels |= {text.id: classifier.classify(text.title, text.text, text.lang) for text in texts[start:end]}
+    return labels
+
+
 def main() -> None:
     """Cross-validate, then train on everything and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folds", type=int, default=9)
-    parser.add_argument("--threshold", type=float, default=0.4)
-    parser.add_argument("--topic-penalty", type=float, default=1.0)
+    parser.add_argument("--threshold", type=float, default=0.45)
+    parser.add_argument("--topic-penalty", type=float, default=2.0)
     parser.add_argument("--relevance-penalty", type=float, default=1.0)
     parser.add_argument("--write", action="store_true", help="put the block into the file instead of printing it")
     parser.add_argument("--worst", action="store_true", help="print every article labelled wrongly")
     options = parser.parse_args()
     taxonomy = read_config(CONFIG, Taxonomy)
     texts = [text for path in sorted((ROOT / "tests" / "labelled").glob("*.jsonl")) for text in read_labelled(path)]
-    classifier = Classifier(taxonomy)
-    figures = {text.id: classifier.figures(text.title, text.text, text.lang) for text in texts}
     penalties = (options.topic_penalty, options.relevance_penalty)
-    labels: dict[str, Labels] = {}
-    for fold in range(options.folds):
-        bounds = (fold * len(texts) // options.folds, (fold + 1) * len(texts) // options.folds)
-        held_out = texts[slice(*bounds)]
-        models = train([*texts[: bounds[0]], *texts[bounds[1] :]], figures, *penalties)
-        tried = Classifier(with_models(taxonomy, models, options.threshold))
-        labels |= {text.id: tried.classify(text.title, text.text, text.lang) for text in held_out}
+    labels = cross_validated(taxonomy, texts, options.folds, options.threshold, *penalties)
     print(f"cross-validated on {len(texts)} articles, {options.folds} folds")
     for name, value in scores(texts, labels).items():
         print(f"  {name:24} {value:.3f}")
@@ -130,7 +146,7 @@ def main() -> None:
             if said != text.topics or labels[text.id].relevance != text.relevance:
                 missing, extra = sorted(text.topics - said), sorted(said - text.topics)
                 print(f"{text.id} {text.relevance}>{labels[text.id].relevance} -{missing} +{extra} {text.title[:70]}")
-    block = models_block(taxonomy, train(texts, figures, *penalties), options.threshold)
+    block = models_block(taxonomy, train(texts, figures_of(taxonomy, texts), *penalties), options.threshold)
     if options.write:
         before = CONFIG.read_text("utf-8").split("\nmodels:\n")[0]
         CONFIG.write_text(f"{before}\n{block}", "utf-8")
@@ -140,7 +156,12 @@ def main() -> None:
 
 def models_block(taxonomy: Taxonomy, models: Mapping[str, LinearModel], threshold: float) -> str:
     """The part of `config/topics.yaml` that holds the trained numbers."""
-    lines = ["models:", f"  topic_threshold: {threshold}", f"  max_topics: {taxonomy.models.max_topics}"]
+    lines = [
+        "models:",
+        f"  topic_threshold: {threshold}",
+        f"  long_text_threshold: {taxonomy.models.long_text_threshold}",
+        f"  max_topics: {taxonomy.models.max_topics}",
+    ]
     for name, model in models.items():
         lines += [f"  {name}:", f"    bias: {model.bias}", "    weights:"]
         lines += [f"      {feature}: {weight}" for feature, weight in model.weights.items()]

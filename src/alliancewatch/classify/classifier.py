@@ -23,10 +23,14 @@ FieldName = Literal["title", "text"]
 
 _UNIT_LATIN, _UNIT_CJK = 700, 250
 """Code points of about the same news in English and in Japanese: hits are counted per so much text."""
+_LEAST_UNITS = 0.4
+"""A shorter text is taken for so long: two words do not make a dense article."""
 _HITS_PER_WINDOW = 3
 """One term counts at most so often per window of one unit, so that one repeated word does not decide."""
 _LEAD_LATIN, _LEAD_CJK = 300, 110
 _EVIDENCE_PER_LABEL = 30
+_ACCOMPANYING = 0.5
+"""What an accompanying topic's strength is multiplied by beside the topic it accompanies."""
 _DATELINES_WITHIN = 1500
 """Code points of a text in which datelines are looked for."""
 _GROUPS = ("japan", "us", "security", "theatre", "out_of_scope")
@@ -69,11 +73,6 @@ class _Tally:
         self.title = self.lead = 0.0
         self.windows = [0.0] * windows
 
-    def strongest_fifth(self) -> float:
-        """Mean of the strongest fifth of the windows: what a topic is that a fifth of the text is about."""
-        size = -(-len(self.windows) // 5)
-        return max(0.0, sum(sorted(self.windows, reverse=True)[:size]) / size)
-
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -81,7 +80,8 @@ class Figures:
 
     topics: Mapping[str, Mapping[str, float]]
     """Topic id to figures; only topics with a hit."""
-    relevance: Mapping[str, float]
+    in_scope: Mapping[str, float]
+    core: Mapping[str, float]
 
 
 class Classifier:
@@ -91,6 +91,7 @@ class Classifier:
         self.taxonomy = taxonomy
         self.version = taxonomy.content_version
         self._topic_ids = tuple(topic.id for topic in taxonomy.topics)
+        self._accompanies = {topic.id: frozenset(topic.accompanies) for topic in taxonomy.topics}
         self._datelines = [re.compile(rf"^[ \t]*(?:{pattern})", re.MULTILINE) for pattern in taxonomy.datelines]
         self._terms: dict[str, _Term] = {}
         for index, topic in enumerate(taxonomy.topics):
@@ -130,8 +131,8 @@ class Classifier:
         scan = self._scan(title or "", text, lang)
         models = self.taxonomy.models
         figures = self._figures(scan)
-        in_scope = _probability(models.in_scope, figures.relevance)
-        score = in_scope * _probability(models.core, figures.relevance)
+        in_scope = _probability(models.in_scope, figures.in_scope)
+        score = in_scope * _probability(models.core, figures.core)
         relevance: Relevance = "irrelevant"
         if in_scope >= 0.5:
             relevance = "relevant" if score >= 0.5 * in_scope else "borderline"
@@ -146,7 +147,7 @@ class Classifier:
             topics=topics,
             primary=topics[0].topic_id if topics else None,
             taxonomy_version=self.version,
-            relevance_evidence=scan.evidence(self._in_scope),
+            relevance_evidence=scan.evidence(scan.group_hits, self._in_scope),
         )
 
     def figures(self, title: str | None, text: str, lang: Language | None = None) -> Figures:
@@ -159,14 +160,20 @@ class Classifier:
 
     def _topics(self, scan: _Scan, figures: Figures) -> tuple[TopicLabel, ...]:
         models = self.taxonomy.models
-        scored = sorted(
-            ((_probability(models.topic, figure), topic) for topic, figure in figures.topics.items()),
-            key=lambda pair: (-pair[0], self._topic_ids.index(pair[1])),
-        )
-        kept = [pair for pair in scored if pair[0] >= models.topic_threshold][: models.max_topics] or scored[:1]
+        threshold = models.long_text_threshold if scan.is_long else models.topic_threshold
+        chances = {topic: _probability(models.topic, figure) for topic, figure in figures.topics.items()}
+        kept = {topic: chance for topic, chance in chances.items() if chance >= threshold}
+        if not kept and chances:
+            best = max(chances, key=lambda topic: chances[topic])
+            kept = {best: chances[best]}
+        strengths = {
+            topic: chance * (_ACCOMPANYING if self._accompanies[topic] & kept.keys() else 1.0)
+            for topic, chance in kept.items()
+        }
+        strongest = sorted(strengths, key=lambda topic: (-strengths[topic], self._topic_ids.index(topic)))
         return tuple(
-            TopicLabel(topic, round(probability, 4), scan.evidence(self._supporting[topic]))
-            for probability, topic in kept
+            TopicLabel(topic, round(strengths[topic], 4), scan.evidence(scan.topic_hits, self._supporting[topic]))
+            for topic in strongest[: models.max_topics]
         )
 
     def _term(self, text: str) -> _Term:
@@ -224,22 +231,28 @@ class Classifier:
 
     def _figures(self, scan: _Scan) -> Figures:
         topics = _topic_figures(self._topic_ids, scan)
-        japan, us, security, theatre, out_of_scope = (log1p(sum(tally.windows) / scan.units) for tally in scan.groups)
+        best = max((figure["body"] for figure in topics.values()), default=0.0)
+        japan, us, security, theatre, out_of_scope = (sum(tally.windows) / scan.units for tally in scan.groups)
         titles = [min(tally.title, 2.0) for tally in scan.groups]
+        place, subject = log1p(japan + theatre), log1p(security)
         return Figures(
             topics,
             {
-                "japan": japan,
-                "us": us,
-                "security": security,
-                "theatre": theatre,
-                "out_of_scope": out_of_scope,
-                "japan_in_title": titles[0],
-                "theatre_in_title": titles[3],
+                "us": log1p(us),
+                "security": subject,
+                "security_in_title": titles[2],
+                "place_and_security": min(place, subject),
+                "all_three": min(place, subject, best),
+                "out_of_scope": log1p(out_of_scope),
                 "out_of_scope_in_title": titles[4],
-                "japan_and_security": min(japan, security),
-                "theatre_and_security": min(theatre, security),
-                "topic": max((figure["body"] for figure in topics.values()), default=0.0),
+            },
+            {
+                "japan": log1p(japan),
+                "japan_in_title": titles[0],
+                "japan_and_security": min(log1p(japan), subject),
+                "japan_and_topic": min(log1p(japan), best),
+                "security": subject,
+                "out_of_scope": log1p(out_of_scope),
             },
         )
 
@@ -252,12 +265,18 @@ class _Scan:
         cjk = len(text) - len(_CJK.sub("", text))
         self.cjk = cjk + len(title) - len(_CJK.sub("", title))
         self.has_kana = _KANA.search(title) is not None or _KANA.search(text) is not None
-        self.units = max(1.0, (len(text) - cjk) / _UNIT_LATIN + cjk / _UNIT_CJK)
+        self.units = max(_LEAST_UNITS, (len(text) - cjk) / _UNIT_LATIN + cjk / _UNIT_CJK)
+        windows = max(1, round(self.units))
         self.lead_end = _LEAD_CJK if cjk * 4 > len(text) else _LEAD_LATIN
-        self.topics = [_Tally(round(self.units)) for _ in range(topic_count)]
-        self.groups = [_Tally(round(self.units)) for _ in _GROUPS]
-        self.title_hits: list[_Hit] = []
-        self.text_hits: list[_Hit] = []
+        self.topics = [_Tally(windows) for _ in range(topic_count)]
+        self.groups = [_Tally(windows) for _ in _GROUPS]
+        self.topic_hits: list[tuple[FieldName, _Hit]] = []
+        self.group_hits: list[tuple[FieldName, _Hit]] = []
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a fifth of the text is less than all of it."""
+        return len(self.groups[0].windows) >= 5
 
     def count_title(self, hits: Sequence[_Hit]) -> None:
         """Add the hits of the title, each term once."""
@@ -265,7 +284,7 @@ class _Scan:
         for start, end, term, topics, groups in _uncovered(hits):
             if term.number not in seen:
                 seen.add(term.number)
-                self.title_hits.append((start, end, term))
+                self._keep("title", (start, end, term), topics, groups)
                 for index, weight in topics:
                     self.topics[index].title += weight
                 for index in groups:
@@ -273,7 +292,7 @@ class _Scan:
 
     def count_text(self, hits: Sequence[_Hit], datelines: Sequence[tuple[int, int]]) -> None:
         """Add the hits of the text; one in a dateline names no country."""
-        per_window = len(self.text.plain) / round(self.units)
+        per_window = len(self.text.plain) / len(self.groups[0].windows)
         datelines_end = max((end for _, end in datelines), default=0)
         counts: dict[tuple[int, int], int] = {}
         seen_in_lead: set[int] = set()
@@ -289,7 +308,7 @@ class _Scan:
                     datelines_end = 0
                 elif any(a <= place[0] < b for a, b in datelines):
                     groups = ()
-            self.text_hits.append((start, end, term))
+            self._keep("text", (start, end, term), topics, groups)
             for index, weight in topics:
                 self.topics[index].windows[window] += weight
             for index in groups:
@@ -299,19 +318,22 @@ class _Scan:
                 for index, weight in topics:
                     self.topics[index].lead += weight
 
-    def evidence(self, wanted: frozenset[int]) -> tuple[Evidence, ...]:
-        """The first hits of the terms with the wanted numbers, the title before the text."""
+    def _keep(self, name: FieldName, hit: _Hit, topics: Sequence[tuple[int, float]], groups: Sequence[int]) -> None:
+        if topics:
+            self.topic_hits.append((name, hit))
+        if groups:
+            self.group_hits.append((name, hit))
+
+    def evidence(self, hits: Iterable[tuple[FieldName, _Hit]], wanted: frozenset[int]) -> tuple[Evidence, ...]:
+        """The first of the hits whose terms have the wanted numbers; the title comes before the text."""
         found: list[Evidence] = []
-        fields: tuple[tuple[FieldName, Folded, list[_Hit]], ...] = (
-            ("title", self.title, self.title_hits),
-            ("text", self.text, self.text_hits),
-        )
-        for name, folded, hits in fields:
-            for start, end, term in hits:
-                if term.number in wanted and (place := folded.span(start, end)) is not None:
+        for name, (start, end, term) in hits:
+            if term.number in wanted:
+                place = (self.title if name == "title" else self.text).span(start, end)
+                if place is not None:
                     found.append(Evidence(term.text, name, *place))
                     if len(found) == _EVIDENCE_PER_LABEL:
-                        return tuple(found)
+                        break
         return tuple(found)
 
 
@@ -336,20 +358,25 @@ def _uncovered(hits: Iterable[_Hit]) -> Iterator[tuple[int, int, _Term, Sequence
 
 
 def _topic_figures(ids: Sequence[str], scan: _Scan) -> dict[str, dict[str, float]]:
-    bodies = [tally.strongest_fifth() for tally in scan.topics]
+    """Per topic: weights in title, lead and body, the body being the strongest fifth of its windows."""
+    windows = len(scan.groups[0].windows)
+    fifth = -(-windows // 5)
+    tops = [max(tally.windows[i] for tally in scan.topics) for i in range(windows)]
     best_title = max(tally.title for tally in scan.topics)
-    best_body = max(bodies)
-    return {
-        topic: {
+    figures: dict[str, dict[str, float]] = {}
+    for topic, tally in zip(ids, scan.topics, strict=True):
+        strongest = sorted(range(windows), key=lambda i: -tally.windows[i])[:fifth]
+        body = max(0.0, sum(tally.windows[i] for i in strongest)) * windows / (fifth * scan.units)
+        if tally.title <= 0 and body <= 0:
+            continue
+        figures[topic] = {
             "title": log1p(max(0.0, tally.title)),
             "title_share": max(0.0, tally.title) / (best_title or 1.0),
             "lead": log1p(max(0.0, tally.lead)),
             "body": log1p(body),
-            "body_share": body / (best_body or 1.0),
+            "body_share": sum(max(0.0, tally.windows[i]) / tops[i] for i in strongest if tops[i] > 0) / fifth,
         }
-        for topic, tally, body in zip(ids, scan.topics, bodies, strict=True)
-        if tally.title > 0 or body > 0
-    }
+    return figures
 
 
 def _probability(model: LinearModel, figures: Mapping[str, float]) -> float:

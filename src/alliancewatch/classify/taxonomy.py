@@ -17,11 +17,11 @@ from alliancewatch.classify.fold import fold
 Strength = Literal["strong", "medium", "weak", "against"]
 
 TOPIC_FEATURES = ("title", "title_share", "lead", "body", "body_share")
-RELEVANCE_FEATURES = (
-    *("japan", "us", "security", "theatre", "out_of_scope"),
-    *("japan_in_title", "theatre_in_title", "out_of_scope_in_title"),
-    *("japan_and_security", "theatre_and_security", "topic"),
+SCOPE_FEATURES = (
+    *("us", "security", "security_in_title", "place_and_security", "all_three"),
+    *("out_of_scope", "out_of_scope_in_title"),
 )
+CORE_FEATURES = ("japan", "japan_in_title", "japan_and_security", "japan_and_topic", "security", "out_of_scope")
 """What the models weigh; `alliancewatch.classify.classifier` says how each is counted."""
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
@@ -106,6 +106,8 @@ class Topic(_Part):
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
     name: str
     definition: str
+    accompanies: tuple[str, ...] = ()
+    """Topics that are the subject when both apply: a patrol off Taiwan is about Taiwan first, about a patrol second."""
     en: WeightedPhrases
     ja: WeightedPhrases
 
@@ -133,6 +135,8 @@ class Models(_Part):
     topic: LinearModel
     """Is the article about this topic? One model for all topics."""
     topic_threshold: Annotated[float, Field(gt=0, lt=1)]
+    long_text_threshold: Annotated[float, Field(gt=0, lt=1)]
+    """For texts of several windows, whose strongest fifth mixes a topic with others more than a short text does."""
     max_topics: Annotated[int, Field(ge=1, le=16)]
     in_scope: LinearModel
     """Is the article about the security of the alliance or its theatre?"""
@@ -143,8 +147,8 @@ class Models(_Part):
     def _known_figures(self) -> Models:
         for model, known in (
             (self.topic, TOPIC_FEATURES),
-            (self.in_scope, RELEVANCE_FEATURES),
-            (self.core, RELEVANCE_FEATURES),
+            (self.in_scope, SCOPE_FEATURES),
+            (self.core, CORE_FEATURES),
         ):
             if set(model.weights) != set(known):
                 raise ValueError(f"a model weighs exactly {', '.join(known)}; found {', '.join(model.weights)}")
@@ -180,6 +184,9 @@ class Taxonomy(_Part):
         twice = [topic for topic, count in Counter(topic.id for topic in topics).items() if count > 1]
         if twice:
             raise ValueError(f"topic ids that stand twice: {', '.join(twice)}")
+        unknown = {other for topic in topics for other in topic.accompanies} - {topic.id for topic in topics}
+        if unknown:
+            raise ValueError(f"`accompanies` names topics that do not exist: {', '.join(sorted(unknown))}")
         return topics
 
     @cached_property
