@@ -96,7 +96,7 @@ def test_the_contact_joins_the_user_agent(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_names_file_line_and_key(tmp_path: Path, file: str, text: str, line: int, says: str) -> None:
-    loaded = config(tmp_path, **{file: text})
+    loaded = config(tmp_path, {}, **{file: text})
     with pytest.raises(ConfigError) as caught:
         _ = loaded.settings if file == "settings" else loaded.sources
     assert f"{file}.yaml:{line}: " in str(caught.value)
