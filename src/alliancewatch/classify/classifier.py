@@ -29,12 +29,14 @@ _HITS_PER_WINDOW = 3
 """One term counts at most so often per window of one unit, so that one repeated word does not decide."""
 _LEAD_LATIN, _LEAD_CJK = 300, 110
 _EVIDENCE_PER_LABEL = 30
+_LEAST_CHANCE = 0.1
+"""An article in scope carries its likeliest topic even below the threshold, but none that is less likely than this."""
 _ACCOMPANYING = 0.5
 """What an accompanying topic's strength is multiplied by beside the topic it accompanies."""
 _DATELINES_WITHIN = 1500
 """Code points of a text in which datelines are looked for."""
 _GROUPS = ("japan", "us", "security", "theatre", "out_of_scope")
-_OUT_OF_SCOPE = 4
+_PLACES, _OUT_OF_SCOPE = (0, 3), 4
 
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 _KANA = re.compile("[\u3040-\u30ff]")
@@ -134,7 +136,7 @@ class Classifier:
         in_scope = _probability(models.in_scope, figures.in_scope)
         score = in_scope * _probability(models.core, figures.core)
         relevance: Relevance = "irrelevant"
-        if in_scope >= 0.5:
+        if in_scope >= 0.5 and scan.has_place:
             relevance = "relevant" if score >= 0.5 * in_scope else "borderline"
         topics: tuple[TopicLabel, ...] = ()
         if relevance != "irrelevant":
@@ -163,9 +165,9 @@ class Classifier:
         threshold = models.long_text_threshold if scan.is_long else models.topic_threshold
         chances = {topic: _probability(models.topic, figure) for topic, figure in figures.topics.items()}
         kept = {topic: chance for topic, chance in chances.items() if chance >= threshold}
-        if not kept and chances:
-            best = max(chances, key=lambda topic: chances[topic])
-            kept = {best: chances[best]}
+        if not kept:
+            best = max(chances, key=lambda topic: chances[topic], default=None)
+            kept = {best: chances[best]} if best is not None and chances[best] >= _LEAST_CHANCE else {}
         strengths = {
             topic: chance * (_ACCOMPANYING if self._accompanies[topic] & kept.keys() else 1.0)
             for topic, chance in kept.items()
@@ -277,6 +279,11 @@ class _Scan:
     def is_long(self) -> bool:
         """Whether a fifth of the text is less than all of it."""
         return len(self.groups[0].windows) >= 5
+
+    @property
+    def has_place(self) -> bool:
+        """Whether Japan or its theatre is named at all."""
+        return any(index in _PLACES for _, (_, _, term) in self.group_hits for index in term.groups)
 
     def count_title(self, hits: Sequence[_Hit]) -> None:
         """Add the hits of the title, each term once."""
