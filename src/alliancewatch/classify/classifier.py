@@ -28,7 +28,7 @@ _LEAST_UNITS = 0.4
 _HITS_PER_WINDOW = 3
 """One term counts at most so often per window of one unit, so that one repeated word does not decide."""
 _LEAD_LATIN, _LEAD_CJK = 300, 110
-_EVIDENCE_PER_LABEL = 30
+_EVIDENCE_PER_LABEL = 20
 _LEAST_CHANCE = 0.1
 """An article in scope carries its likeliest topic even below the threshold, but none that is less likely than this."""
 _ACCOMPANYING = 0.5
