@@ -11,7 +11,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from alliancewatch.flow_setup import configure, hush_own_errors
+from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 
 configure()
 
@@ -105,6 +105,7 @@ def _print_ack(article_id: str) -> None:
 hush_own_errors()
 
 if __name__ == "__main__":
-    report = ingest()
+    with one_line_errors():
+        report = ingest()
     print(json.dumps(dict(report.counts)))
     sys.exit(1 if report.failed else 0)

@@ -4,11 +4,10 @@ python flows/weekly_digest.py                        the last complete week
 alliancewatch digest --week 2026-W46                 the same week from the command line, without Prefect
 """
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alliancewatch.flow_setup import configure, hush_own_errors
+from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 
 configure()
 
@@ -66,5 +65,5 @@ def weekly_digest(
 hush_own_errors()
 
 if __name__ == "__main__":
-    print(*weekly_digest(), sep="\n")
-    sys.exit(0)
+    with one_line_errors():
+        print(*weekly_digest(), sep="\n")

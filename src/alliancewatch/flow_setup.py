@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alliancewatch.errors import AllianceWatchError
@@ -26,6 +28,16 @@ def configure(home: str | None = None, config: str | None = None) -> Config:
     for name, value in prefect_environment(loaded.prefect_home).items():
         os.environ.setdefault(name, value)
     return loaded
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """For a flow run as a script: our errors end it with their message and exit code, as on the command line."""
+    try:
+        yield
+    except AllianceWatchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
 
 
 def hush_own_errors() -> None:
