@@ -6,8 +6,11 @@
     ├── WarehouseError        the warehouse cannot be read or written: exit 1
     │   ├── WarehouseBusyError   another process holds it: exit 75, try later
     │   └── WarehouseDamagedError   the file is not a warehouse any more
+    ├── DeliveryError         some recipients did not get the digest: exit 1
+    │   └── DeliveryDeferredError   nobody could take it now: exit 75, try later
     ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
     ├── UnreadableError       bytes that hold no page, feed or archive
+    ├── RunInProgressError    another run has the home's lease: exit 75, try later
     └── FlowError             a flow could not run
 
 What a site answers is a value (`model.Response.outcome`), never an exception.
@@ -65,12 +68,28 @@ class WarehouseDamagedError(WarehouseError):
     """The warehouse file is damaged, or was written by another version of DuckDB."""
 
 
+class DeliveryError(AllianceWatchError):
+    """Some recipients did not get the digest; the message lists them."""
+
+
+class DeliveryDeferredError(DeliveryError):
+    """No recipient's server took the digest, and each may do so later."""
+
+    exit_code = 75
+
+
 class FetchError(AllianceWatchError):
     """The fetch door was asked for something it cannot do."""
 
 
 class UnreadableError(AllianceWatchError):
     """Bytes that hold no page, feed or archive."""
+
+
+class RunInProgressError(AllianceWatchError):
+    """Another run works in the same home."""
+
+    exit_code = 75
 
 
 class FlowError(AllianceWatchError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -31,6 +31,7 @@ from alliancewatch.ingest import (
     source_of,
     tally,
 )
+from alliancewatch.lease import hold_lease
 from alliancewatch.model import (
     Candidate,
     CandidateOutcome,
@@ -149,6 +150,7 @@ class IngestRun(AbstractContextManager["IngestRun"]):
         self._interpreter = interpreter_of(config)
         self._warehouse = open_warehouse(config)
         self._fetcher = Fetcher(config.settings.fetch, clock=clock)
+        self._held = ExitStack()
         self._run = new_run("ingest", self._interpreter, clock())
         self._candidates: list[Candidate] = []
         self._known: Mapping[str, KnownUrl] = {}
@@ -156,21 +158,27 @@ class IngestRun(AbstractContextManager["IngestRun"]):
         self._outcomes: list[CandidateOutcome] = []
 
     def __enter__(self) -> IngestRun:
-        self._warehouse.ensure()
-        self._warehouse.begin_run(
-            self._run,
-            configs=self._config.contents,
-            sources=self._config.sources.sources,
-            recorded_at=self._clock(),
-        )
+        with ExitStack() as held:
+            held.enter_context(hold_lease(self._config.home, "ingest"))
+            held.enter_context(self._fetcher)
+            self._warehouse.ensure()
+            self._warehouse.begin_run(
+                self._run,
+                configs=self._config.contents,
+                sources=self._config.sources.sources,
+                recorded_at=self._clock(),
+            )
+            self._held = held.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._fetcher.__exit__(kind, error, trace)
-        if error is not None:
-            self._warehouse.end_run(self._run.run_id, status="failed", counts=self._counts(), recorded_at=self._clock())
+        with self._held:
+            if error is not None:
+                self._warehouse.end_run(
+                    self._run.run_id, status="failed", counts=self._counts(), recorded_at=self._clock()
+                )
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -1,0 +1,40 @@
+"""One run at a time in a home."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alliancewatch.errors import RunInProgressError, UsageError
+
+
+@contextmanager
+def hold_lease(home: Path, kind: str) -> Iterator[None]:
+    """Holds the home's lease for runs of that kind; raises `RunInProgressError` when another process has it.
+
+    The lease is a lock of the operating system on `<kind>.lease`: it ends with its process, however that ends, so a
+    killed run never blocks the next one. The file stays; what it holds only names the holder. Raises `UsageError` when
+    the home cannot be written.
+    """
+    path = home / f"{kind}.lease"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UsageError(f"home cannot be written: `{home}`: {error.strerror or error}") from None
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(file, 100, 0).decode("ascii", "replace").strip() or "another process"
+            raise RunInProgressError(
+                f"another {kind} run is in progress: `{home}`: held by {holder}", hint="try again when it has ended"
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()}\n".encode("ascii"), 0)
+        yield
+    finally:
+        os.close(file)
