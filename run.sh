@@ -47,7 +47,7 @@ wheel() {
 lock() {
     .venv/bin/python -m pip install -q uv
     .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-        --no-emit-find-links --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+        --no-emit-find-links --no-strip-extras --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
 }
 
 case "${1:-}" in

@@ -6,6 +6,7 @@ alliancewatch digest --week 2026-W46                 the same week from the comm
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 
@@ -14,6 +15,7 @@ configure()
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from pydantic import Field
 
 from alliancewatch.digest_run import BuiltDigest, DigestRun
 
@@ -35,7 +37,7 @@ def write(run: DigestRun, built: BuiltDigest) -> list[str]:
 
 @flow(name="weekly-digest")
 def weekly_digest(
-    week: str | None = None,
+    week: Annotated[str, Field(pattern=r"^\d{4}-W\d{2}$")] | None = None,
     as_of: datetime | None = None,
     now: datetime | None = None,
     out: str | None = None,

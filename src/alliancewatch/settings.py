@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from alliancewatch._version import __version__
 from alliancewatch.config_file import nearest, read_config, validate_value
 from alliancewatch.errors import ConfigError
 from alliancewatch.resources import checkout_root, resource
-from alliancewatch.sources import SourceCatalogue
+from alliancewatch.sources import SourceCatalogue, ZoneName
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -99,6 +101,23 @@ class SmtpSettings(_Section):
     starttls: bool = True
 
 
+class ScheduleSettings(_Section):
+    """When `serve` runs the flows: cron lines in `zone`."""
+
+    zone: ZoneName = "Asia/Tokyo"
+    ingest: str = "7 * * * *"
+    digest: str = "0 7 * * 1"
+
+    @field_validator("ingest", "digest")
+    @classmethod
+    def _is_cron_line(cls, value: str) -> str:
+        try:
+            CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            raise ValueError(f"not a cron line ({error}): expected five fields such as `7 * * * *`") from None
+        return value
+
+
 class Settings(_Section):
     """All of `settings.yaml`."""
 
@@ -106,6 +125,7 @@ class Settings(_Section):
     ingest: IngestSettings = IngestSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     smtp: SmtpSettings = SmtpSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,24 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from alliancewatch.config_file import nearest
 from alliancewatch.errors import UsageError
 
 SourceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 HttpAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$", max_length=2048)]
+
+
+def _known_zone(value: str) -> str:
+    if value not in available_timezones():
+        suggestion = nearest(value, sorted(available_timezones()))
+        raise ValueError("no such time zone" + (f", did you mean `{suggestion}`" if suggestion else ""))
+    return value
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""An IANA time zone."""
 
 IMPORTED = "imported"
 """Source id of saved pages whose host belongs to no source."""
@@ -43,7 +54,7 @@ class Source(BaseModel):
     feeds: tuple[HttpAddress, ...] = ()
     sitemaps: tuple[HttpAddress, ...] = ()
     listing: HttpAddress | None = None
-    zone: str = "UTC"
+    zone: ZoneName = "UTC"
     """Time zone of dates that name none."""
     paywall: Literal["none", "partial", "metered", "registration", "hard", "licence"] = "none"
     enabled: bool = False
@@ -62,14 +73,6 @@ class Source(BaseModel):
     @classmethod
     def _one_language_or_several(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            suggestion = nearest(value, sorted(available_timezones()))
-            raise ValueError("no such time zone" + (f", did you mean `{suggestion}`" if suggestion else ""))
-        return value
 
     @model_validator(mode="after")
     def _off_has_a_reason(self) -> Source:

@@ -15,6 +15,7 @@ import typer
 
 from alliancewatch.cli import pages, runs, store, web
 from alliancewatch.cli.demo import demo
+from alliancewatch.cli.serve import serve
 from alliancewatch.cli.sources import sources_app
 from alliancewatch.errors import AllianceWatchError
 
@@ -37,6 +38,7 @@ for command in (
     pages.clean,
     pages.classify,
     runs.digest,
+    serve,
     store.sql,
 ):
     app.command(name=command.__name__.partition("_")[0])(command)
