@@ -16,7 +16,7 @@ setup() {
     }
     echo "setting up .venv (about a minute) ..." >&2
     "$python" -m venv .venv
-    .venv/bin/python -m pip install -qq --require-hashes -r requirements.lock
+    .venv/bin/python -m pip install -qq --no-deps --require-hashes -r requirements.lock
     .venv/bin/python -m pip install -qq --no-deps --no-build-isolation -e .
     echo "$want" >"$stamp"
 }
