@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 
-configure()
+with one_line_errors():
+    configure()
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact

@@ -19,7 +19,8 @@ from pathlib import Path
 from alliancewatch.errors import FlowError
 from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 
-config = configure()
+with one_line_errors():
+    config = configure()
 
 from prefect import get_client, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy

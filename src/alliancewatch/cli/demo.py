@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from datetime import timedelta
@@ -65,7 +66,7 @@ def demo(
     for path in digests:
         typer.echo(f"digest:    {path}")
     typer.echo(f"warehouse: {home / 'warehouse' / 'snapshot.duckdb'}")
-    typer.echo(f"ask it:    ALLIANCEWATCH_HOME={home} alliancewatch sql {EXAMPLE_QUERY!r}")
+    typer.echo(f"ask it:    ALLIANCEWATCH_HOME={home} {sys.argv[0]} sql {EXAMPLE_QUERY!r}")
     say(f"done in {time.monotonic() - started:.0f} s")
 
 
