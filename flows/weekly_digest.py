@@ -15,9 +15,12 @@ configure()
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from alliancewatch.deliver import require_delivered
 from alliancewatch.digest_run import BuiltDigest, DigestRun
+from alliancewatch.errors import DeliveryDeferredError
 
 
 @task(cache_policy=NO_CACHE)
@@ -35,12 +38,26 @@ def write(run: DigestRun, built: BuiltDigest) -> list[str]:
     return [str(path) for path in paths]
 
 
+def _may_pass(_task: object, _task_run: object, state: State[object]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), DeliveryDeferredError)
+
+
+@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[120, 600, 1800], retry_condition_fn=_may_pass)
+def deliver(run: DigestRun, built: BuiltDigest, recipients: tuple[str, ...], *, force: bool) -> None:
+    """Mail the digest to those who have not had it; later once more when no server would take it now."""
+    deliveries = run.deliver(built, recipients, clock=lambda: datetime.now(UTC), force=force)
+    require_delivered(run.week.label, deliveries)
+
+
 @flow(name="weekly-digest")
 def weekly_digest(
     week: Annotated[str, Field(pattern=r"^\d{4}-W\d{2}$")] | None = None,
     as_of: datetime | None = None,
     now: datetime | None = None,
     out: str | None = None,
+    send: bool = False,
+    to: list[str] | None = None,
+    force: bool = False,
     home: str | None = None,
     config: str | None = None,
 ) -> list[str]:
@@ -51,6 +68,9 @@ def weekly_digest(
         as_of: show what the warehouse held at this instant; the Monday 07:00 in Tokyo after the week when not given.
         now: the run's clock, for a replay; the present when not given.
         out: folder for the files, when it is not `digests/<week>/` of the home.
+        send: mail it to those who have not had it.
+        to: mail to these addresses instead of the recipients of `digest.yaml`.
+        force: mail also a week long past, and to addresses that refused before.
         home: the home folder, when it is not the one of `ALLIANCEWATCH_HOME`.
         config: folder with config files, when it is not `config/` of the home.
     """
@@ -61,7 +81,12 @@ def weekly_digest(
         as_of=as_of,
         out=Path(out) if out else None,
     )
-    return write(run, build(run))
+    recipients = run.recipients(to or [], force=force) if send else ()
+    built = build(run)
+    paths = write(run, built)
+    if send:
+        deliver(run, built, recipients, force=force)
+    return paths
 
 
 hush_own_errors()

@@ -600,9 +600,11 @@ def test_each_recipient_has_a_message_id_of_their_own_that_does_not_change() -> 
     ]
     assert len(set(ids[:3])) == 3
     assert ids[3] == ids[1]
-    assert all(re.fullmatch(r"<2026-W47\.20261122T220000[^<>\s]*@alliancewatch\.invalid>", i) for i in ids)
+    assert all(re.fullmatch(r"<2026-W47\.[0-9a-f]{24}@alliancewatch\.invalid>", i) for i in ids)
     later = replace(digest, as_of=digest.as_of + timedelta(seconds=1))
-    assert parsed(render_eml(later, DigestSettings(), "a@x.example"))["Message-ID"] != ids[1]
+    assert parsed(render_eml(later, DigestSettings(), "a@x.example"))["Message-ID"] == ids[1]
+    other_list = DigestSettings(list_id="other.alliancewatch.invalid")
+    assert parsed(render_eml(digest, other_list, "a@x.example"))["Message-ID"] != ids[1]
     assert parsed(render_eml(digest, DigestSettings()))["To"] == "undisclosed-recipients:;"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -11,18 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alliancewatch.classify import Taxonomy
+from alliancewatch.deliver import Delivery, check_sending, deliver_digest
 from alliancewatch.digest import (
     Digest,
     DigestArticle,
     DigestSettings,
     SourceCoverage,
     build_digest,
+    mail_address,
     render_eml,
     render_html,
     render_json,
     render_text,
 )
 from alliancewatch.errors import UsageError
+from alliancewatch.lease import hold_lease
 from alliancewatch.model import AccessStatus
 from alliancewatch.runs import interpreter_of, new_run, open_warehouse
 from alliancewatch.week import Week, default_as_of, last_complete_week, parse_week, previous_cut
@@ -47,7 +51,7 @@ class BuiltDigest:
 
 
 class DigestRun:
-    """One week's digest: `build` it, then `write` it.
+    """One week's digest: `build` it, `write` it, and where it is wanted `deliver` it.
 
     It shows what was known at `as_of`. Without `as_of` that is the Monday 07:00 in Tokyo after the week, or `now` if
     that is earlier. A stated `as_of` shows what the warehouse held at that instant; for one before the warehouse
@@ -80,6 +84,7 @@ class DigestRun:
         self._settings = config.read("digest.yaml", DigestSettings)
         self._taxonomy = config.read("topics.yaml", Taxonomy)
         self._warehouse = open_warehouse(config)
+        self._run = new_run("digest", interpreter_of(config), now)
 
     def build(self) -> BuiltDigest:
         """The digest from what the warehouse holds."""
@@ -97,7 +102,7 @@ class DigestRun:
             coverage_of(self._warehouse.select("digest_coverage", **bounds)),
             {topic.id: topic.name for topic in self._taxonomy.topics},
             self._settings,
-            interpreter_of(self._config).versions,
+            self._run.versions,
         )
         return BuiltDigest(
             digest,
@@ -126,8 +131,52 @@ class DigestRun:
         self._record(built)
         return paths
 
+    def recipients(self, to: Sequence[str] = (), *, force: bool = False) -> tuple[str, ...]:
+        """Whom `deliver` mails to, one each: `to`, else those of `digest.yaml`.
+
+        Raises `UsageError` for what is no address, and when no mail server is set, nobody is to be mailed, or, without
+        `force`, the week is long past.
+        """
+        try:
+            stated = {address.lower(): address for address in map(mail_address, to)}
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        addresses = tuple(stated.values()) or self._settings.recipients
+        check_sending(self._config.settings.smtp, addresses, self.week, now=self._now, force=force)
+        return addresses
+
+    def deliver(
+        self,
+        built: BuiltDigest,
+        recipients: Sequence[str],
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+        force: bool = False,
+    ) -> list[Delivery]:
+        """Mails the digest, after `write`, to those who have not had it; returns how each one's way ended.
+
+        Raises `RunInProgressError` while another process delivers from this home, and `WarehouseError` as
+        `deliver_digest` does.
+        """
+        with hold_lease(self._config.home, "delivery"):
+            deliveries = deliver_digest(
+                lambda recipient: render_eml(built.digest, self._settings, recipient),
+                recipients,
+                self._config.settings.smtp,
+                self._warehouse,
+                week=self.week.label,
+                sender=self._settings.sender_address,
+                run_id=self._run.run_id,
+                clock=clock,
+                sleep=sleep,
+                force=force,
+            )
+        self._warehouse.publish()
+        return deliveries
+
     def _record(self, built: BuiltDigest) -> None:
-        run = new_run("digest", interpreter_of(self._config), self._now)
+        run = self._run
         self._warehouse.begin_run(
             run, configs=self._config.contents, sources=self._config.sources.sources, recorded_at=self._now
         )

@@ -321,6 +321,39 @@ class Run:
     parameters: tuple[tuple[str, str], ...] = field(default=())
 
 
+class DeliveryState(StrEnum):
+    """How far a digest has come to one recipient."""
+
+    RESERVED = "reserved"
+    """An exchange with the mail server begins; the last row of a run that was killed in it."""
+    SENT = "sent"
+    """The server took the message."""
+    REFUSED = "refused"
+    """It will not take it."""
+    DEFERRED = "deferred"
+    """It did not take it now and may later."""
+    UNKNOWN = "unknown"
+    """It was given the whole message and never said whether it took it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A row of the delivery ledger: one before and one after each exchange with the mail server."""
+
+    week: str
+    recipient: str
+    state: DeliveryState
+    message_id: str
+    run_id: str
+    recorded_at: datetime
+    stage: str | None = None
+    """How far the exchange had come when it ended: connect, tls, auth, mail, rcpt, data or end."""
+    code: int | None = None
+    """The server's reply code (RFC 5321)."""
+    detail: str = ""
+    """What it said, in one line."""
+
+
 def article_id_of(canonical_url: str) -> str:
     """24 hex digits that name an article for good: from the canonical address alone, never from cleaned text.
 

@@ -138,22 +138,38 @@ def digest(
         str | None, typer.Option("--as-of", metavar="TS", help="Show what the warehouse held at this instant.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: digests/<week>/ of the home.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Mail it to those who have not had it yet.")] = False,
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="ADDR", help="Mail to this address only; may be given again.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Mail also a week long past, and to addresses that refused before.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Build the digest of one week: HTML, text, JSON and a complete message.
+    """Build the digest of one week: HTML, text, JSON and a complete message. With `--send`, mail it.
 
     Example: alliancewatch digest --week 2026-W46 --out /tmp/digest
     """
+    from alliancewatch.deliver import require_delivered
     from alliancewatch.digest_run import DigestRun
 
+    if (to or force) and not send:
+        raise UsageError("`--to` and `--force` are about mail", hint="add `--send`")
     run = DigestRun(load(config), now=now(), week=week, as_of=parse_instant(as_of) if as_of else None, out=out)
+    recipients = run.recipients(to or [], force=force) if send else ()
     built = run.build()
     paths = run.write(built)
     shown = built.digest.counts.shown
-    if as_json:
-        print_json({"week": run.week.label, "as_of": run.as_of, "items": shown, "files": [str(path) for path in paths]})
-        return
-    for path in paths:
-        typer.echo(path)
+    if not as_json:
+        for path in paths:
+            typer.echo(path)
     say(f"{shown} articles in the digest of {run.week.label}, as of {run.as_of.isoformat()}")
+    deliveries = run.deliver(built, recipients, clock=now, force=force) if send else []
+    for delivery in deliveries:
+        say(one_line(f"{delivery.state}: {delivery.recipient}: {delivery.detail}"))
+    if as_json:
+        answer = {"week": run.week.label, "as_of": run.as_of, "items": shown, "files": [str(path) for path in paths]}
+        print_json(answer | ({"deliveries": deliveries} if send else {}))
+    require_delivered(run.week.label, deliveries)

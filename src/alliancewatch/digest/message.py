@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
@@ -36,8 +35,8 @@ _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 def render_eml(digest: Digest, settings: DigestSettings, to: str | None = None) -> bytes:
     """The message to one recipient, or to nobody named: `multipart/alternative` in ASCII with CRLF, text first.
 
-    `Date` is the digest's as-of and `Message-ID` follows from week, as-of and recipient, so that a second copy is
-    recognised as one. Raises `UsageError` when `to` is not an address.
+    `Date` is the digest's as-of and `Message-ID` follows from list, week and recipient alone, so that a second copy is
+    recognised as one, also one built at another time. Raises `UsageError` when `to` is not an address.
     """
     recipient = _recipient(to)
     domain = settings.sender_address.rpartition("@")[2]
@@ -47,7 +46,7 @@ def render_eml(digest: Digest, settings: DigestSettings, to: str | None = None) 
     message["To"] = recipient or "undisclosed-recipients:;"
     message["Subject"] = subject(digest)
     message["Date"] = format_datetime(digest.as_of.astimezone(TOKYO))
-    message["Message-ID"] = f"<{_issue(digest, recipient)}@{domain}>"
+    message["Message-ID"] = f"<{_issue(digest, settings, recipient)}@{domain}>"
     message["List-Id"] = f"<{settings.list_id}>"
     for name, value in _unsubscribing(settings).items():
         message[name] = value
@@ -73,10 +72,9 @@ def _recipient(to: str | None) -> str | None:
         raise UsageError(str(error)) from None
 
 
-def _issue(digest: Digest, recipient: str | None) -> str:
-    as_of = digest.as_of.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    whose = sha256((recipient or "").lower().encode()).hexdigest()[:16]
-    return f"{digest.week}.{as_of}.{whose}"
+def _issue(digest: Digest, settings: DigestSettings, recipient: str | None) -> str:
+    whose = sha256(f"{settings.list_id}\0{recipient or ''}".lower().encode()).hexdigest()[:24]
+    return f"{digest.week}.{whose}"
 
 
 def _unsubscribing(settings: DigestSettings) -> dict[str, str]:

@@ -9,7 +9,7 @@ import os
 import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from alliancewatch.errors import WarehouseDamagedError, WarehouseError
 from alliancewatch.model import (
     CandidateOutcome,
     Capture,
+    DeliveryRecord,
+    DeliveryState,
     FetchOutcome,
     LabelledArticle,
     Outcome,
@@ -356,6 +358,19 @@ class Warehouse:
                     "recorded_at": recorded_at,
                 },
             )
+
+    # Delivery
+
+    def delivery_history(self, recipients: Collection[str]) -> list[DeliveryRecord]:
+        """The ledger rows of these addresses, of all weeks, in the order written."""
+        with self._open() as file:
+            rows = _fetch(file, "delivery_history", {"recipients": [address.lower() for address in recipients]})
+        return [DeliveryRecord(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
+
+    def append_delivery(self, record: DeliveryRecord) -> None:
+        """Adds a row to the delivery ledger; durable when this returns."""
+        with self._open() as file, file.transaction():
+            file.execute(sql("insert_delivery"), {**asdict(record), "detail": storable(record.detail)})
 
     # The snapshot
 
