@@ -6,6 +6,8 @@
     ├── WarehouseError        the warehouse cannot be read or written: exit 1
     │   ├── WarehouseBusyError   another process holds it: exit 75, try later
     │   └── WarehouseDamagedError   the file is not a warehouse any more
+    ├── ArchiveError          the archive of raw pages cannot be read or written: exit 1
+    │   └── ArchiveGoneError     the file that held a page is not there any more
     ├── DeliveryError         some recipients did not get the digest: exit 1
     │   └── DeliveryDeferredError   nobody could take it now: exit 75, try later
     ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
@@ -66,6 +68,14 @@ class WarehouseBusyError(WarehouseError):
 
 class WarehouseDamagedError(WarehouseError):
     """The warehouse file is damaged, or was written by another version of DuckDB."""
+
+
+class ArchiveError(AllianceWatchError):
+    """The archive of raw pages cannot be written, or holds something else than was kept."""
+
+
+class ArchiveGoneError(ArchiveError):
+    """The archive file that held a page is not there any more: pruned, or lost."""
 
 
 class DeliveryError(AllianceWatchError):

@@ -33,6 +33,7 @@ from alliancewatch.model import (
     Capture,
     FetchOutcome,
     LabelledArticle,
+    LostCapture,
     Outcome,
     Paragraph,
     Poll,
@@ -347,7 +348,20 @@ class Interpreter:
         )
 
     def interpret(self, capture: Capture) -> LabelledArticle | CandidateOutcome:
-        """The article with its labels, or how the candidate ended; an exception of ours ends it `quarantined`."""
+        """The article with its labels, or how the candidate ended.
+
+        An exception of ours ends it `quarantined`, as do bytes that the archive does not give back.
+        """
+        if isinstance(capture, LostCapture):
+            found_in = capture.candidate.found_in if capture.candidate else None
+            return CandidateOutcome(
+                capture.source_id,
+                capture.url,
+                Outcome.QUARANTINED,
+                capture.problem,
+                capture_id=capture.capture_id,
+                found_in=found_in,
+            )
         try:
             return self._interpret(capture)
         except Exception as error:

@@ -154,6 +154,23 @@ class Capture:
         return sha256(key.encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class LostCapture(Capture):
+    """A capture whose bytes cannot be read back from the archive: `body` is empty."""
+
+    lost_id: str = ""
+    """The id it was kept under."""
+    problem: str = ""
+    """What is wrong, naming file and offset."""
+    is_gone: bool = False
+    """Whether the file is not there any more, as after `archive prune`, rather than damaged."""
+
+    @property
+    def capture_id(self) -> str:
+        """The id it was kept under, which its absent body cannot give."""
+        return self.lost_id
+
+
 ParagraphKind = Literal["p", "h", "li", "quote"]
 
 

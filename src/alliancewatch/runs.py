@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from alliancewatch.archive import Archive
 from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Classifier, Taxonomy
 from alliancewatch.fetch import Fetcher
@@ -55,7 +56,12 @@ Clock = Callable[[], datetime]
 
 def open_warehouse(config: Config) -> Warehouse:
     """The home's warehouse; nothing is created before something is written."""
-    return Warehouse(config.warehouse_path, snapshot=config.snapshot_path, wait_s=config.settings.warehouse.wait_s)
+    return Warehouse(
+        config.warehouse_path,
+        snapshot=config.snapshot_path,
+        archive=Archive(config.archive_path),
+        wait_s=config.settings.warehouse.wait_s,
+    )
 
 
 def interpreter_of(config: Config) -> Interpreter:
@@ -67,7 +73,9 @@ def interpreter_of(config: Config) -> Interpreter:
     )
 
 
-def new_run(kind: Literal["ingest", "import", "digest"], interpreter: Interpreter, started_at: datetime) -> Run:
+def new_run(
+    kind: Literal["ingest", "import", "digest", "reclean"], interpreter: Interpreter, started_at: datetime
+) -> Run:
     """A run that begins at `started_at`; its id sorts by time."""
     run_id = f"{started_at:%Y%m%dT%H%M%S}-{kind}-{uuid.uuid4().hex[:8]}"
     return Run(run_id=run_id, kind=kind, started_at=started_at, versions=interpreter.versions)

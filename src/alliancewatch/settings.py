@@ -148,6 +148,11 @@ class Config:
         return self.home / "warehouse" / "snapshot.duckdb"
 
     @property
+    def archive_path(self) -> Path:
+        """Folder of the raw pages, as WARC files."""
+        return self.home / "archive"
+
+    @property
     def digests_path(self) -> Path:
         """Folder with one folder a week."""
         return self.home / "digests"

@@ -12,7 +12,8 @@ FROM (
                         "capture_id": "VARCHAR", "source_id": "VARCHAR", "url": "VARCHAR", "final_url": "VARCHAR",
                         "canonical_url": "VARCHAR", "fetched_at": "TIMESTAMPTZ", "status": "INTEGER",
                         "content_type": "VARCHAR", "headers": "JSON", "body_sha256": "VARCHAR",
-                        "body_bytes": "BIGINT", "candidate": "JSON"
+                        "body_bytes": "BIGINT", "candidate": "JSON", "warc_file": "VARCHAR",
+                        "warc_offset": "BIGINT", "warc_length": "BIGINT"
                     }]'
                 )
             ) AS row_,

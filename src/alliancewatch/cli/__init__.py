@@ -13,7 +13,7 @@ import traceback
 
 import typer
 
-from alliancewatch.cli import pages, runs, store, web
+from alliancewatch.cli import archive, pages, runs, store, web
 from alliancewatch.cli.demo import demo
 from alliancewatch.cli.serve import serve
 from alliancewatch.cli.sources import sources_app
@@ -40,8 +40,10 @@ for command in (
     runs.digest,
     serve,
     store.sql,
+    archive.reclean,
 ):
     app.command(name=command.__name__.partition("_")[0])(command)
+app.add_typer(archive.archive_app, name="archive")
 app.add_typer(sources_app, name="sources")
 
 

@@ -5,11 +5,20 @@ The SQL itself lies in `warehouse/{migrations,views,queries,checks}/*.sql` and i
 
 from alliancewatch.warehouse.analyst import SqlFormat
 from alliancewatch.warehouse.rows import content_hash
-from alliancewatch.warehouse.store import FailedCheck, FeedState, KnownUrl, SnapshotState, SqlAnswer, Warehouse
+from alliancewatch.warehouse.store import (
+    FailedCheck,
+    FeedState,
+    KeptResult,
+    KnownUrl,
+    SnapshotState,
+    SqlAnswer,
+    Warehouse,
+)
 
 __all__ = [
     "FailedCheck",
     "FeedState",
+    "KeptResult",
     "KnownUrl",
     "SnapshotState",
     "SqlAnswer",

@@ -7,12 +7,23 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from alliancewatch.model import Article, Candidate, CandidateOutcome, Capture, Evidence, LabelledArticle, Poll
+from alliancewatch.archive import Archive, RecordPlace
+from alliancewatch.errors import ArchiveError, ArchiveGoneError
+from alliancewatch.model import (
+    Article,
+    Candidate,
+    CandidateOutcome,
+    Capture,
+    Evidence,
+    LabelledArticle,
+    LostCapture,
+    Poll,
+)
 from alliancewatch.urls import canonical_url
 
 Row = dict[str, Any]
@@ -118,8 +129,8 @@ def poll_row(poll: Poll) -> Row:
     return {**asdict(poll), "polled_at": _instant(poll.polled_at), "outcome": poll.outcome.value}
 
 
-def capture_row(capture: Capture) -> Row:
-    """A capture without its body."""
+def capture_row(capture: Capture, place: RecordPlace | None) -> Row:
+    """A capture without its body, and where in the archive that lies."""
     candidate = capture.candidate
     offered = candidate.canonical_url if candidate else canonical_url(capture.url) or capture.url
     return {
@@ -135,6 +146,9 @@ def capture_row(capture: Capture) -> Row:
         "body_sha256": capture.body_sha256,
         "body_bytes": len(capture.body),
         "candidate": None if candidate is None else _candidate_row(candidate),
+        "warc_file": place.file if place else None,
+        "warc_offset": place.offset if place else None,
+        "warc_length": place.length if place else None,
     }
 
 
@@ -143,10 +157,10 @@ def compressed(body: bytes) -> bytes:
     return zlib.compress(body, 6)
 
 
-def capture_of(row: Mapping[str, Any]) -> Capture:
-    """The capture of a stored row."""
+def capture_of(row: Mapping[str, Any], archive: Archive | None) -> Capture:
+    """The capture of a stored row; a `LostCapture` when the archive does not give its body back."""
     offered = row["candidate"]
-    return Capture(
+    capture = Capture(
         source_id=row["source_id"],
         url=row["url"],
         final_url=row["final_url"],
@@ -154,9 +168,28 @@ def capture_of(row: Mapping[str, Any]) -> Capture:
         status=row["status"],
         content_type=row["content_type"],
         headers=headers_of(row["headers"]),
-        body=zlib.decompress(row["body_zlib"]),
+        body=b"",
         candidate=None if offered is None else _candidate_of(json.loads(offered)),
     )
+    try:
+        return replace(capture, body=_body_of(row, archive))
+    except ArchiveError as error:
+        kept = {field.name: getattr(capture, field.name) for field in fields(capture)}
+        return LostCapture(
+            **kept,
+            lost_id=row["capture_id"],
+            problem=error.message,
+            is_gone=isinstance(error, ArchiveGoneError),
+        )
+
+
+def _body_of(row: Mapping[str, Any], archive: Archive | None) -> bytes:
+    if row["body_zlib"] is not None:
+        return zlib.decompress(row["body_zlib"])
+    place = RecordPlace(row["warc_file"], row["warc_offset"], row["warc_length"])
+    if archive is None:
+        raise ArchiveGoneError(f"no archive is given: `{place.file}` at {place.offset}")
+    return archive.read(place, body_sha256=row["body_sha256"])
 
 
 def headers_of(text: str) -> tuple[tuple[str, str], ...]:

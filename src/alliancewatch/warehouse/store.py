@@ -5,6 +5,7 @@ Rows are only ever added. Each write is one short transaction; set-based, a few 
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from alliancewatch.archive import Archive, RecordPlace
 from alliancewatch.errors import WarehouseDamagedError, WarehouseError
 from alliancewatch.model import (
     CandidateOutcome,
@@ -92,6 +94,21 @@ class KnownUrl:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptResult:
+    """What was made of a capture the last time it was interpreted; the texts are those of its article's present
+    revision.
+    """
+
+    outcome: Outcome
+    article_id: str | None
+    content_hash: str | None
+    title: str | None
+    blocks: tuple[str, ...]
+    removed: tuple[str, ...]
+    access: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotState:
     """How far the snapshot goes."""
 
@@ -134,13 +151,17 @@ class Warehouse:
     Every method opens the file late and closes it early, and waits up to `wait_s` seconds while another process holds
     it. All raise `WarehouseBusyError` after that, `WarehouseDamagedError` for a file that is no warehouse (it is left
     as it is) and `WarehouseError` for a full disk or one that cannot be written; nothing of that call is stored then.
+    With an `archive`, bodies of captures lie there and the file only says where; without one, they lie in the file.
     `recorded_at` is the true clock of the append; `known_at`, from when the rows count as known, is the same unless
     an import states it.
     """
 
-    def __init__(self, path: Path, *, snapshot: Path | None = None, wait_s: float = 30.0) -> None:
+    def __init__(
+        self, path: Path, *, snapshot: Path | None = None, archive: Archive | None = None, wait_s: float = 30.0
+    ) -> None:
         self.path = path
         self.snapshot = snapshot or path.with_name("snapshot.duckdb")
+        self._archive = archive
         self._wait_s = wait_s
         self._is_ensured = False
 
@@ -217,7 +238,7 @@ class Warehouse:
         if not captures:
             return 0
         with self._open() as file:
-            return _insert_captures(file, run_id, captures, recorded_at=recorded_at, known_at=known_at)
+            return self._insert_captures(file, run_id, captures, recorded_at=recorded_at, known_at=known_at)
 
     def append_saved(
         self, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None = None
@@ -231,19 +252,92 @@ class Warehouse:
             return []
         with self._open() as file:
             kept = list(captures) if known_at else _as_kept_before(file, captures)
-            _insert_captures(file, run_id, kept, recorded_at=recorded_at, known_at=known_at)
+            self._insert_captures(file, run_id, kept, recorded_at=recorded_at, known_at=known_at)
         return kept
 
+    def _insert_captures(
+        self,
+        file: OpenFile,
+        run_id: str,
+        captures: Sequence[Capture],
+        *,
+        recorded_at: datetime,
+        known_at: datetime | None,
+    ) -> int:
+        distinct = {capture.capture_id: capture for capture in captures}
+        known = _fetch(file, "known_captures", {"capture_ids": list(distinct)})
+        for row in known:
+            del distinct[row["capture_id"]]
+        new = list(distinct.values())
+        if not new:
+            return 0
+        places: Sequence[RecordPlace | None] = [None] * len(new)
+        if self._archive is not None:
+            places = self._archive.append(run_id, new, at=recorded_at)
+        parameters = {
+            "run_id": run_id,
+            "recorded_at": recorded_at,
+            "known_at": known_at or recorded_at,
+            "rows": json_text([capture_row(*pair) for pair in zip(new, places, strict=True)]),
+            "bodies": [
+                compressed(capture.body) if place is None else None for capture, place in zip(new, places, strict=True)
+            ],
+        }
+        with file.transaction():
+            return len(file.execute(sql("insert_capture"), parameters).fetchall())
+
     def read_capture(self, capture_id: str) -> Capture | None:
-        """The capture as it was kept."""
+        """The capture as it was kept; a `LostCapture` when the archive does not give its bytes back."""
         with self._open() as file:
-            rows = _fetch(file, "read_capture", {"capture_id": capture_id})
-        return capture_of(rows[0]) if rows else None
+            rows = _fetch(file, "read_captures", {"capture_ids": [capture_id]})
+        return capture_of(rows[0], self._archive) if rows else None
+
+    def read_captures(self, capture_ids: Collection[str]) -> list[Capture]:
+        """Those captures, each once, oldest fetch first; like `read_capture`."""
+        with self._open() as file:
+            rows = _fetch(file, "read_captures", {"capture_ids": list(capture_ids)})
+        return [capture_of(row, self._archive) for row in rows]
 
     def pending_captures(self, *, limit: int = 200) -> list[Capture]:
-        """Captures that no run has ended yet, oldest first: what a killed run left behind."""
+        """Captures that no run has ended yet, oldest first: what a killed run left behind.
+
+        One whose bytes the archive does not give back is a `LostCapture`.
+        """
         with self._open() as file:
-            return [capture_of(row) for row in _fetch(file, "pending_captures", {"limit": limit})]
+            rows = _fetch(file, "pending_captures", {"limit": limit})
+        return [capture_of(row, self._archive) for row in rows]
+
+    def newest_captures(self, *, source_ids: Collection[str] = (), since: datetime | None = None) -> list[str]:
+        """Id of the last capture of each article, and of each address that gave none, oldest fetch first.
+
+        Empty `source_ids` means all; `since` leaves out what was fetched before.
+        """
+        with self._open() as file:
+            rows = _fetch(file, "newest_captures", {"source_ids": list(source_ids), "since": since})
+        return [row["capture_id"] for row in rows]
+
+    def kept_results(self, capture_ids: Collection[str]) -> dict[str, KeptResult]:
+        """What was made of each capture the last time it was interpreted, by capture id."""
+        with self._open() as file:
+            rows = _fetch(file, "kept_results", {"capture_ids": list(capture_ids)})
+        return {
+            row["capture_id"]: KeptResult(
+                outcome=Outcome(row["outcome"]),
+                article_id=row["article_id"],
+                content_hash=row["content_hash"],
+                title=row["title"],
+                blocks=tuple(block["text"] for block in json.loads(row["paragraphs"] or "[]")),
+                removed=tuple(row["removed"] or ()),
+                access=row["access_status"],
+            )
+            for row in rows
+        }
+
+    def archive_files(self) -> dict[str, tuple[datetime, int]]:
+        """Each file of the archive with the fetch time of its newest capture and how many captures it holds."""
+        with self._open() as file:
+            rows = _fetch(file, "archive_files")
+        return {row["warc_file"]: (row["newest_at"], row["capture_count"]) for row in rows}
 
     def feed_states(self) -> dict[str, FeedState]:
         """What is known of each feed, sitemap and listing, by address."""
@@ -467,20 +561,6 @@ class Warehouse:
         """When the first row was recorded; no digest can be built for a cut before it."""
         moment: datetime | None = self.select("earliest_recorded_at")[0]["recorded_at"]
         return moment
-
-
-def _insert_captures(
-    file: OpenFile, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None
-) -> int:
-    parameters = {
-        "run_id": run_id,
-        "recorded_at": recorded_at,
-        "known_at": known_at or recorded_at,
-        "rows": json_text([capture_row(capture) for capture in captures]),
-        "bodies": [compressed(capture.body) for capture in captures],
-    }
-    with file.transaction():
-        return len(file.execute(sql("insert_capture"), parameters).fetchall())
 
 
 def _as_kept_before(file: OpenFile, captures: Sequence[Capture]) -> list[Capture]:
