@@ -10,7 +10,8 @@ from typing import Annotated
 
 from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 
-configure()
+with one_line_errors():
+    configure()
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
