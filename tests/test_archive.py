@@ -99,7 +99,7 @@ def test_warcio_reads_back_every_record_as_it_was_received(tmp_path: Path) -> No
     ]
     places = Archive(tmp_path / "archive").append("run-1", kept, at=NOW)
     (path,) = warc_files(tmp_path)
-    assert path.relative_to(tmp_path).as_posix() == "archive/2026/11/20261118T030000-run-1-00001.warc.gz"
+    assert path.relative_to(tmp_path).as_posix() == "archive/2026/11/run-1-00001.warc.gz"
     assert is_sound(path)
     with path.open("rb") as stream:
         info, first, second, item = (
@@ -204,6 +204,20 @@ def test_errors_name_file_and_offset(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ArchiveGoneError, match="archive file is gone"):
         archive.read(first, body_sha256=kept[0].body_sha256)
+
+
+def test_a_lost_warehouse_is_built_again_from_the_archive(config: Config, tmp_path: Path) -> None:
+    warehouse = open_warehouse(config)
+    warehouse.begin_run(run(), configs={}, sources=[source()], recorded_at=NOW)
+    headers = (("Content-Type", "text/html; charset=utf-8"), ("Content-Encoding", "gzip"))
+    kept = capture(1, page("1").encode(), headers=headers, fetched_at=NOW - timedelta(days=3))
+    warehouse.append_captures("run-1", [kept], recorded_at=NOW)
+    second = load_config({}, cwd=tmp_path, home=tmp_path / "second")
+    (item,) = import_pages(second, warc_files(config.archive_path), clock=lambda: NOW)
+    assert item.result.outcome is Outcome.STORED
+    (row,) = articles(second)
+    assert row["url"] == kept.url
+    assert datetime.fromisoformat(row["first_seen_at"]) == kept.fetched_at
 
 
 def test_an_archive_that_cannot_be_written_stores_nothing(config: Config) -> None:

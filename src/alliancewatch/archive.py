@@ -1,4 +1,4 @@
-"""Raw pages as WARC 1.1 files that any replay tool reads: `archive/<yyyy>/<mm>/<time>-<run>-<n>.warc.gz`.
+"""Raw pages as WARC 1.1 files that any replay tool reads: `archive/<yyyy>/<mm>/<run>-<n>.warc.gz`.
 
 One file holds what one write transaction of the warehouse indexes, a gzip member a record. It gets its name only when
 it is whole and durable, and never changes after that, so a killed run leaves no half-written archive and no row of the
@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,16 +67,14 @@ class Archive:
         cannot be written; then there is no new file.
         """
         parent = f"{at.astimezone(UTC):%Y/%m}"
-        stem = f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{_UNSAFE_IN_NAME.sub('-', run_id)}"
+        stem = _UNSAFE_IN_NAME.sub("-", run_id)
         folder = self.folder / parent
         try:
             self._make_durable(folder)
             for left in folder.glob("*.tmp"):
                 left.unlink()
-            number = 1 + sum(1 for _ in folder.glob(f"{stem}-*.warc.gz"))
-            while (folder / f"{stem}-{number:05}.warc.gz").exists():
-                number += 1
-            name = f"{stem}-{number:05}.warc.gz"
+            names = (f"{stem}-{number:05}.warc.gz" for number in count(1))
+            name = next(name for name in names if not (folder / name).exists())
             content, spans = _written(name, captures)
             new = folder / f"{name}.tmp"
             with new.open("wb") as stream:
@@ -122,9 +121,9 @@ class Archive:
         try:
             for path in self.folder.rglob("*.warc.gz"):
                 file, state = path.relative_to(self.folder).as_posix(), path.stat()
-                newest_at, count = indexed.get(file, (datetime.fromtimestamp(state.st_mtime, UTC), 0))
+                newest_at, capture_count = indexed.get(file, (datetime.fromtimestamp(state.st_mtime, UTC), 0))
                 if newest_at < older_than:
-                    pruned.append(PrunedFile(file, newest_at, state.st_size, count))
+                    pruned.append(PrunedFile(file, newest_at, state.st_size, capture_count))
             pruned.sort(key=lambda item: (item.newest_at, item.file))
             if not dry_run:
                 for item in pruned:
