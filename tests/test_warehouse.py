@@ -761,8 +761,8 @@ WRONG = {
     "label_is_there_once": "DELETE FROM label WHERE revision = 1",
     "label_topic_has_label": "DELETE FROM label_topic WHERE topic = 'alliance-diplomacy'",
     "outcome_has_its_rows": "DELETE FROM outcome WHERE outcome = 'stored'",
-    "delivery_is_sent_once": "INSERT INTO delivery SELECT 1, '2026-W47', 'a@x.example', 'sent', 'end', 250, 'ok', '<1@x>', "
-    "'run-1', now() FROM range(2)",
+    "delivery_is_sent_once": "INSERT INTO delivery SELECT 1, '2026-W47', 'a@x.example', 'sent', 'end', 250, 'ok', "
+    "'<1@x>', 'run-1', now() FROM range(2)",
     "run_counts_add_up": "UPDATE run_end SET counts = '{\"stored\": 2}'",
 }
 
