@@ -24,7 +24,7 @@ from warehouse_values import FEED, NOW, VERSIONS, capture, run, source
 
 from alliancewatch.archive import Archive, RecordPlace
 from alliancewatch.cli import app
-from alliancewatch.errors import ArchiveError, ArchiveGoneError, RunInProgressError
+from alliancewatch.errors import ArchiveError, ArchiveGoneError, RunInProgressError, UsageError
 from alliancewatch.lease import hold_lease
 from alliancewatch.model import Candidate, CandidateOutcome, Capture, LostCapture, Outcome
 from alliancewatch.reclean import Change, Lost, reclean
@@ -316,7 +316,16 @@ def test_recleaning_takes_the_last_capture_of_an_article(config: Config, tmp_pat
     assert list(reclean(config, clock=lambda: NOW, since=NOW + timedelta(days=1, seconds=1))) == []
 
 
+@pytest.mark.parametrize("arguments", [("reclean", "--dry-run"), ("archive", "prune", "--older-than", "9")])
+def test_without_a_warehouse_nothing_is_made(config: Config, arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, arguments, env={"ALLIANCEWATCH_HOME": str(config.home)})
+    assert isinstance(result.exception, UsageError)
+    assert "no warehouse" in result.exception.message
+    assert not config.home.exists()
+
+
 def test_recleaning_keeps_out_of_an_ingest_run(config: Config) -> None:
+    open_warehouse(config).ensure()
     with hold_lease(config.home, "ingest"), pytest.raises(RunInProgressError):
         list(reclean(config, clock=lambda: NOW))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from alliancewatch.lease import hold_lease
 from alliancewatch.model import CandidateOutcome, LabelledArticle, LostCapture, Outcome
-from alliancewatch.runs import count_outcomes, in_batches, interpreter_of, new_run, open_warehouse
+from alliancewatch.runs import count_outcomes, existing_warehouse, in_batches, interpreter_of, new_run
 from alliancewatch.warehouse import KeptResult, content_hash
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def reclean(
     """For each capture taken, in the order fetched, what changed, None when nothing did, or that it is lost.
 
     A change is handed on once it is durable. With `dry_run` nothing is appended. Raises `RunInProgressError` while an
-    ingest run is on, `UsageError` for an unknown source.
+    ingest run is on, `UsageError` for an unknown source or where there is no warehouse.
     """
     chosen = [source.id for source in config.sources.choose(source_ids)] if source_ids else []
     interpreter = interpreter_of(config)
+    warehouse = existing_warehouse(config)
     with hold_lease(config.home, "ingest"):
-        warehouse = open_warehouse(config)
         run = new_run("reclean", interpreter, clock())
         waiting = warehouse.newest_captures(source_ids=chosen, since=since)
         if not dry_run:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from alliancewatch.archive import Archive
 from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Classifier, Taxonomy
+from alliancewatch.errors import UsageError
 from alliancewatch.fetch import Fetcher
 from alliancewatch.ingest import (
     Interpreter,
@@ -62,6 +63,15 @@ def open_warehouse(config: Config) -> Warehouse:
         archive=Archive(config.archive_path),
         wait_s=config.settings.warehouse.wait_s,
     )
+
+
+def existing_warehouse(config: Config) -> Warehouse:
+    """The home's warehouse, which must be there. Raises `UsageError`."""
+    if not config.warehouse_path.exists():
+        raise UsageError(
+            f"no warehouse: `{config.warehouse_path}`: there is no such file", hint="run `alliancewatch ingest` first"
+        )
+    return open_warehouse(config)
 
 
 def interpreter_of(config: Config) -> Interpreter:

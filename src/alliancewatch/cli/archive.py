@@ -92,11 +92,12 @@ def prune(
     """
     from alliancewatch.archive import Archive
     from alliancewatch.lease import hold_lease
-    from alliancewatch.runs import open_warehouse
+    from alliancewatch.runs import existing_warehouse
 
     loaded = load(config)
+    warehouse = existing_warehouse(loaded)
     with hold_lease(loaded.home, "ingest"):
-        indexed = open_warehouse(loaded).archive_files()
+        indexed = warehouse.archive_files()
         pruned = Archive(loaded.archive_path).prune(
             indexed, older_than=now() - timedelta(days=older_than), dry_run=dry_run
         )
