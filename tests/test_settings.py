@@ -62,7 +62,13 @@ def test_the_environment_overrides_a_key(tmp_path: Path) -> None:
     assert loaded.settings.smtp.starttls is False
     assert loaded.settings.smtp.password is not None
     assert loaded.settings.smtp.password.get_secret_value() == "canary"
-    assert "canary" not in repr(loaded.settings)
+    assert "canary" not in repr(loaded.settings) + repr(loaded)
+
+
+def test_a_password_in_a_shared_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"settings\.yaml: `smtp\.password` stands in a file") as caught:
+        _ = config(tmp_path, settings="smtp: {password: canary}\n").settings
+    assert "canary" not in str(caught.value)
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:

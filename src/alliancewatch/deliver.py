@@ -392,8 +392,7 @@ class _Exchange:
             self._stage = _Stage.AUTH
             session.login(smtp.user, smtp.password.get_secret_value())
         self._stage = _Stage.MAIL
-        content = _as_sent(message)
-        options = [f"size={len(content)}"] if session.has_extn("size") else []
+        options = [f"size={len(message)}"] if session.has_extn("size") else []
         code, reply = session.mail(sender, options)
         if code // 100 != 2:
             return code, reply
@@ -406,7 +405,7 @@ class _Exchange:
         if code != 354:
             return code, reply
         # Bytes that the system did not take cannot have reached the server, so the message has no end there.
-        session.send(content + b".\r\n")
+        session.send(_as_sent(message) + b".\r\n")
         self._stage = _Stage.END
         return session.getreply()
 

@@ -137,8 +137,10 @@ class DigestRun:
         Raises `UsageError` for what is no address, and when no mail server is set, nobody is to be mailed, or, without
         `force`, the week is long past.
         """
+        stated: dict[str, str] = {}
         try:
-            stated = {address.lower(): address for address in map(mail_address, to)}
+            for address in map(mail_address, to):
+                stated.setdefault(address.lower(), address)
         except ValueError as error:
             raise UsageError(str(error)) from None
         addresses = tuple(stated.values()) or self._settings.recipients

@@ -9,7 +9,7 @@ they come from the environment, or from a file that `<KEY>_FILE` names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -135,7 +135,8 @@ class Config:
     home: Path
     folder: Path | None
     """The folder named with `--config`; None means `home/config` where it exists."""
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+    """Holds secrets."""
 
     @property
     def warehouse_path(self) -> Path:
@@ -176,6 +177,12 @@ class Config:
         """`settings.yaml` with the environment's overrides."""
         path = self.path_of("settings.yaml")
         settings = read_config(path, Settings)
+        if settings.smtp.password is not None:  # each run records the text of its config files
+            raise ConfigError(
+                "`smtp.password` stands in a file that is shared",
+                path=path,
+                hint="take it out; set ALLIANCEWATCH_SMTP_PASSWORD, or _PASSWORD_FILE to a file that holds it",
+            )
         overrides = _environment_overrides(self.environment)
         if not overrides:
             return settings
@@ -239,7 +246,7 @@ def prefect_environment(prefect_home: Path) -> dict[str, str]:
 
 def _environment_overrides(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
     overrides: dict[str, dict[str, str]] = {}
-    for section, model in ((name, field.annotation) for name, field in Settings.model_fields.items()):
+    for section, model in ((name, info.annotation) for name, info in Settings.model_fields.items()):
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
         prefix = f"ALLIANCEWATCH_{section.upper()}_"
