@@ -30,7 +30,14 @@ def test_it_ends_well_and_says_where_things_are(demo: tuple[Path, subprocess.Com
     named = [Path(path) for path in re.findall(r"(/\S+\.(?:html|txt|json|eml|duckdb))", done.stdout.decode())]
     assert len(named) == 5
     assert all(path.stat().st_size > 1000 for path in named)
-    assert {path.name for path in home.iterdir()} == {"config", "warehouse", "digests", ".prefect", "ingest.lease"}
+    assert {path.name for path in home.iterdir()} == {
+        "config",
+        "archive",
+        "warehouse",
+        "digests",
+        ".prefect",
+        "ingest.lease",
+    }
     assert not (home.parent / ".prefect").exists(), "Prefect's state stays in the home"
 
 
