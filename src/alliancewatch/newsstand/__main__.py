@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
 from datetime import datetime
@@ -17,6 +18,9 @@ def main() -> int:
     parser.add_argument("--at", type=_instant, default="2026-11-15T23:00:00+09:00", help="instant to show, with offset")
     parser.add_argument("--port", type=int, default=8800, help="port of the first outlet; the others follow")
     options = parser.parse_args()
+    # A shell starts what it runs in the background with SIGINT ignored; and a service manager sends SIGTERM.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with Newsstand(options.at, ports=fixed_ports(options.port)) as newsstand:
             for outlet_id, address in newsstand.addresses.items():
