@@ -116,7 +116,12 @@ def test_each_column_of_the_docs_is_there(demo: tuple[Path, subprocess.Completed
     table = re.findall(
         r"^\| `(\w+)` \| [^|]+ \| `([^`]+)` \|$", (ROOT / "docs" / "sql.md").read_text("utf-8"), re.MULTILINE
     )
-    assert len(table) == 10
+    views = {
+        path.stem
+        for path in (ROOT / "warehouse" / "views").glob("*.sql")
+        if f"VIEW {path.stem} AS" in path.read_text("utf-8")
+    }
+    assert {view for view, _ in table} == views
     for view, columns in table:
         assert run("sql", f"select {columns} from {view} limit 0", home=home).returncode == 0, view
 
