@@ -331,6 +331,8 @@ def test_a_dry_run_lists_what_is_due_and_stores_nothing(tmp_path: Path) -> None:
         (["import", "broken.html.gz"], 1, "not a whole gzip file"),
         (["import", "broken.warc"], 1, "rejected"),
         (["clean", "nothing.html"], 1, "cannot read"),
+        (["clean", "noise.html", "--json"], 1, "undecodable"),
+        (["clean", "page.html", "--config", "typo"], 2, "did you mean `deadline_s`?"),
         (["fetch", "not an address"], 2, "not a web address"),
         (["fetch", "https://a.example", "--kind", "pdf"], 2, "expected `page` or `feed`"),
         (["ingest", "--source", "sankey"], 2, "did you mean `sankei`?"),

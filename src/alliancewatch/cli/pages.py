@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alliancewatch.cli.shared import ConfigOption, JsonOption, jsonable, load, one_line, print_json, read_bytes, say
-from alliancewatch.errors import UsageError
+from alliancewatch.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from alliancewatch.model import Article, Labels
@@ -34,13 +34,16 @@ def clean(
 
     body = read_bytes(path)
     rules = load(config).read("boilerplate.yaml", BoilerplateRules)
-    article = clean_page(body, url, rules=rules).article
+    page = clean_page(body, url, rules=rules)
+    article = page.article
     if as_json:
         print_json(article_json(article))
     elif explain:
         _print_ledger(article)
     else:
         _print_article(article)
+    if page.verdict == "unreadable":
+        raise UnreadableError(f"no page: `{path}`: {page.reason}")
 
 
 def article_json(article: Article) -> dict[str, object]:

@@ -34,7 +34,9 @@ def load(folder: Path | None = None, *, home: Path | None = None) -> Config:
     """The configuration of this command. Raises `ConfigError`."""
     from alliancewatch.settings import load_config
 
-    return load_config(os.environ, cwd=Path.cwd(), folder=folder, home=home)
+    config = load_config(os.environ, cwd=Path.cwd(), folder=folder, home=home)
+    _ = config.settings  # a typo in settings.yaml stops every command, also those that need none of it
+    return config
 
 
 def now() -> datetime:

@@ -146,6 +146,9 @@ def _clean_text(text: str, url: str | None, zone: str | tzinfo | None, rules: Bo
 
 
 def _page(article: Article, judgement: Judgement) -> Page:
+    if judgement.verdict == "article" and article.access.status is AccessStatus.BLOCKED:
+        # What holds no article text is never stored as an article (an Atom document read as a page, say).
+        judgement = Judgement("not_article", f"no article text: {'; '.join(article.access.evidence)}")
     status = {"not_article": AccessStatus.NOT_ARTICLE, "walled": AccessStatus.BLOCKED}.get(judgement.verdict)
     if status is not None:
         article = replace(article, access=replace(article.access, status=status, evidence=(judgement.reason,)))
