@@ -1,4 +1,4 @@
-"""Content codings undone within bounds: gzip, deflate, br and zstd (RFC 9110 section 8.4.1, RFC 9659).
+"""Content codings undone within bounds: gzip, deflate, br and zstd (RFC 9110 section 8.4.1, RFC 9659); charsets read.
 
 A few kilobytes on the wire can be gigabytes inside, and a body that was cut off can look complete; so every coding
 is undone piece by piece, stops at a limit, and must reach its own end mark.
@@ -6,6 +6,7 @@ is undone piece by piece, stops at a limit, and must reach its own end mark.
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,15 @@ ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 _PIECE = 64 * 1024
 _ZSTD_WINDOW_LOG = 23
 """8 MiB, the largest window RFC 9659 lets a server use."""
+
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE | re.ASCII)
+
+
+def charset_of(content_type: str) -> str | None:
+    """The charset a Content-Type header states, as written; None when it states none."""
+    stated = _CHARSET.search(content_type)
+    return stated[1] if stated else None
 
 
 class TooLargeError(UnreadableError):

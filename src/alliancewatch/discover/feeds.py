@@ -14,6 +14,7 @@ from typing import Any
 
 import feedparser
 
+from alliancewatch.codings import charset_of
 from alliancewatch.dates import parse_date
 from alliancewatch.discover.document import DocumentFormat, FeedDocument, FeedEntry, plain_text
 from alliancewatch.discover.xml_text import TooDeepError, error_offset, read_xml, repaired
@@ -26,7 +27,6 @@ _SUMMARY_MAX = 2000
 _ITEM = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE)
 _ITEM_END = re.compile(r"</(?:[A-Za-z_][\w.-]*:)?(?:item|entry)\s*>", re.IGNORECASE)
 _CHANNEL = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?channel)(?=[\s>])", re.IGNORECASE)
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE | re.ASCII)
 
 
 def read_feed(
@@ -46,8 +46,7 @@ def read_feed(
     given = {name.lower(): value for name, value in (headers or {}).items()}
     if base_url is None:
         base_url = resolve_url(given.get("content-location", ""))
-    charset = _CHARSET.search(given.get("content-type", ""))
-    declared = charset[1] if charset else None
+    declared = charset_of(given.get("content-type", ""))
     if not body.strip():
         return FeedDocument(problems=("nothing in the body",))
     if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):

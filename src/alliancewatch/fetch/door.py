@@ -19,7 +19,7 @@ import requests
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import HTTPError
 
-from alliancewatch.codings import ACCEPT_ENCODING, TooLargeError, decode_body
+from alliancewatch.codings import ACCEPT_ENCODING, TooLargeError, charset_of, decode_body
 from alliancewatch.errors import FetchError, UnreadableError
 from alliancewatch.fetch.connection import Deadline, Guard, GuardedAdapter, RefusedError, UnresolvedError
 from alliancewatch.fetch.verdict import (
@@ -102,8 +102,8 @@ class _Trip:
     def content_type(self) -> tuple[str | None, str | None]:
         """Media type and charset as the header states them, in lower case."""
         media_type, _, parameters = (self.header("content-type") or "").partition(";")
-        charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", parameters, re.IGNORECASE | re.ASCII)
-        return media_type.strip().lower() or None, charset[1].lower() if charset else None
+        charset = charset_of(parameters)
+        return media_type.strip().lower() or None, charset.lower() if charset else None
 
 
 class Fetcher:
