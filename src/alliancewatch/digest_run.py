@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Taxonomy
 from alliancewatch.deliver import Delivery, check_sending, deliver_digest
 from alliancewatch.digest import (
@@ -26,9 +27,10 @@ from alliancewatch.digest import (
     render_text,
 )
 from alliancewatch.errors import UsageError
+from alliancewatch.ingest import versions_of
 from alliancewatch.lease import hold_lease
 from alliancewatch.model import AccessStatus
-from alliancewatch.runs import interpreter_of, new_run, open_warehouse
+from alliancewatch.runs import new_run, open_warehouse
 from alliancewatch.week import Week, default_as_of, last_complete_week, parse_week, previous_cut
 
 if TYPE_CHECKING:
@@ -84,7 +86,8 @@ class DigestRun:
         self._settings = config.read("digest.yaml", DigestSettings)
         self._taxonomy = config.read("topics.yaml", Taxonomy)
         self._warehouse = open_warehouse(config)
-        self._run = new_run("digest", interpreter_of(config), now)
+        rules = config.read("boilerplate.yaml", BoilerplateRules)
+        self._run = new_run("digest", versions_of(rules.version, self._taxonomy.content_version), now)
 
     def build(self) -> BuiltDigest:
         """The digest from what the warehouse holds."""

@@ -11,7 +11,7 @@ import json
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from alliancewatch._version import __version__
 from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Classifier
+from alliancewatch.codings import charset_of
 from alliancewatch.discover import FeedDocument, candidates_of, read_feed, read_listing, read_sitemap
 from alliancewatch.extract import EXTRACTOR_VERSION, Page, clean_page
 from alliancewatch.model import (
@@ -276,12 +277,12 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], *, lane: Callable[[
     with ThreadPoolExecutor(max_workers=workers) as pool:
         running = {pool.submit(work, queue[0]): (queue, 0) for queue in lanes.values()}
         while running:
-            for future in as_completed(list(running)):
+            ready, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
                 queue, index = running.pop(future)
                 if index + 1 < len(queue):
                     running[pool.submit(work, queue[index + 1])] = (queue, index + 1)
                 yield future.result()
-                break
 
 
 def capture_of(candidate: Candidate, response: Response) -> Capture | CandidateOutcome:
@@ -329,6 +330,11 @@ def _item_capture(candidate: Candidate) -> Capture:
     )
 
 
+def versions_of(rules: str, taxonomy: str) -> Versions:
+    """The present program with those versions of the cleaner's rules and of the taxonomy."""
+    return Versions(program=__version__, extractor=EXTRACTOR_VERSION, rules=rules, taxonomy=taxonomy)
+
+
 @dataclass(frozen=True)
 class Interpreter:
     """Turns captures into labelled articles under one set of rules; the same capture always gives the same result."""
@@ -340,12 +346,7 @@ class Interpreter:
     @property
     def versions(self) -> Versions:
         """What the rows it makes are made by."""
-        return Versions(
-            program=__version__,
-            extractor=EXTRACTOR_VERSION,
-            rules=self.rules.version,
-            taxonomy=self.classifier.version,
-        )
+        return versions_of(self.rules.version, self.classifier.version)
 
     def interpret(self, capture: Capture) -> LabelledArticle | CandidateOutcome:
         """The article with its labels, or how the candidate ended.
@@ -353,23 +354,22 @@ class Interpreter:
         An exception of ours ends it `quarantined`, as do bytes that the archive does not give back.
         """
         if isinstance(capture, LostCapture):
-            found_in = capture.candidate.found_in if capture.candidate else None
             return CandidateOutcome(
                 capture.source_id,
                 capture.url,
                 Outcome.QUARANTINED,
                 capture.problem,
                 capture_id=capture.capture_id,
-                found_in=found_in,
+                found_in=capture.found_in,
             )
         try:
             return self._interpret(capture)
         except Exception as error:
-            found_in = capture.candidate.found_in if capture.candidate else None
-            return _quarantined(capture.source_id, capture.url, error, found_in=found_in, capture_id=capture.capture_id)
+            return _quarantined(
+                capture.source_id, capture.url, error, found_in=capture.found_in, capture_id=capture.capture_id
+            )
 
     def _interpret(self, capture: Capture) -> LabelledArticle | CandidateOutcome:
-        found_in = capture.candidate.found_in if capture.candidate else None
         source_id = capture.source_id
         if capture.content_type == ITEM_TYPE:
             article = _article_of_item(capture)
@@ -387,7 +387,12 @@ class Interpreter:
                     "unreadable": Outcome.REJECTED,
                 }[page.verdict]
                 return CandidateOutcome(
-                    source_id, capture.url, ended, page.reason, capture_id=capture.capture_id, found_in=found_in
+                    source_id,
+                    capture.url,
+                    ended,
+                    page.reason,
+                    capture_id=capture.capture_id,
+                    found_in=capture.found_in,
                 )
             article = page.article
         article = self._completed(article, capture, source_id)
@@ -400,7 +405,7 @@ class Interpreter:
             first_seen_at=capture.fetched_at,
             article=article,
             labels=labels,
-            found_in=found_in,
+            found_in=capture.found_in,
         )
 
     def _clean(self, capture: Capture, source_id: str) -> Page:
@@ -473,8 +478,7 @@ def _article_of_item(capture: Capture) -> Article:
 def _header_charset(headers: Iterable[tuple[str, str]]) -> str | None:
     for name, value in headers:
         if name.lower() == "content-type":
-            _, _, rest = value.partition("charset=")
-            return rest.split(";")[0].strip().strip("\"'") or None
+            return charset_of(value)
     return None
 
 

@@ -143,6 +143,11 @@ class Capture:
     """What the feed said of it; None for a saved page."""
 
     @property
+    def found_in(self) -> str | None:
+        """The feed, sitemap or listing that offered it; None for a saved page."""
+        return self.candidate.found_in if self.candidate else None
+
+    @property
     def body_sha256(self) -> str:
         """Hex digest of the body."""
         return sha256(self.body).hexdigest()

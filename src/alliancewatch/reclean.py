@@ -69,7 +69,7 @@ def reclean(
     interpreter = interpreter_of(config)
     warehouse = existing_warehouse(config)
     with hold_lease(config.home, "ingest"):
-        run = new_run("reclean", interpreter, clock())
+        run = new_run("reclean", interpreter.versions, clock())
         waiting = warehouse.newest_captures(source_ids=chosen, since=since)
         if not dry_run:
             warehouse.begin_run(run, configs=config.contents, sources=config.sources.sources, recorded_at=clock())

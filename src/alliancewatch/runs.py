@@ -42,6 +42,7 @@ from alliancewatch.model import (
     Outcome,
     Poll,
     Run,
+    Versions,
 )
 from alliancewatch.saved_pages import SavedPage, read_saved
 from alliancewatch.warehouse import KnownUrl, Warehouse
@@ -83,12 +84,10 @@ def interpreter_of(config: Config) -> Interpreter:
     )
 
 
-def new_run(
-    kind: Literal["ingest", "import", "digest", "reclean"], interpreter: Interpreter, started_at: datetime
-) -> Run:
+def new_run(kind: Literal["ingest", "import", "digest", "reclean"], versions: Versions, started_at: datetime) -> Run:
     """A run that begins at `started_at`; its id sorts by time."""
     run_id = f"{started_at:%Y%m%dT%H%M%S}-{kind}-{uuid.uuid4().hex[:8]}"
-    return Run(run_id=run_id, kind=kind, started_at=started_at, versions=interpreter.versions)
+    return Run(run_id=run_id, kind=kind, started_at=started_at, versions=versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ class IngestRun(AbstractContextManager["IngestRun"]):
         self._warehouse = open_warehouse(config)
         self._fetcher = Fetcher(config.settings.fetch, clock=clock)
         self._held = ExitStack()
-        self._run = new_run("ingest", self._interpreter, clock())
+        self._run = new_run("ingest", self._interpreter.versions, clock())
         self._candidates: list[Candidate] = []
         self._known: Mapping[str, KnownUrl] = {}
         self._polls: list[Poll] = []
@@ -197,11 +196,6 @@ class IngestRun(AbstractContextManager["IngestRun"]):
                 self._warehouse.end_run(
                     self._run.run_id, status="failed", counts=self._counts(), recorded_at=self._clock()
                 )
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """What `poll` found due."""
-        return tuple(self._candidates)
 
     def poll(self) -> int:
         """Looks at every feed, sitemap and listing; returns how many candidates are due."""
@@ -286,7 +280,7 @@ def import_pages(
     """
     interpreter = interpreter_of(config)
     warehouse = open_warehouse(config)
-    run = new_run("import", interpreter, fetched_at or clock())
+    run = new_run("import", interpreter.versions, fetched_at or clock())
     warehouse.ensure()
     warehouse.begin_run(run, configs=config.contents, sources=config.sources.sources, recorded_at=clock())
     outcomes: list[CandidateOutcome] = []
