@@ -15,6 +15,7 @@ next ingest run finds whatever is still in the feeds.
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from alliancewatch.errors import FlowError
 from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
@@ -22,7 +23,7 @@ from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
 with one_line_errors():
     config = configure()
 
-from prefect import get_client, serve
+from prefect import Flow, get_client, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
@@ -40,25 +41,22 @@ def main() -> None:
     """Serve both flows until SIGTERM or Ctrl-C, once the server answers."""
     _wait_for_server()
     schedule = config.settings.schedule
-    home = {"home": str(config.home)}
-    deployments = [
-        ingest.to_deployment(
-            "scheduled",
-            schedule=Cron(schedule.ingest, timezone=schedule.zone),
-            parameters=home,
-            concurrency_limit=ONE_AT_A_TIME,
-        ),
-        weekly_digest.to_deployment(
-            "scheduled",
-            schedule=Cron(schedule.digest, timezone=schedule.zone),
-            parameters=home,
-            concurrency_limit=ONE_AT_A_TIME,
-        ),
-    ]
     serve(
-        *(deployment for deployment in deployments if isinstance(deployment, RunnerDeployment)),
+        _scheduled(ingest, schedule.ingest),
+        _scheduled(weekly_digest, schedule.digest),
         print_starting_message=False,
     )
+
+
+def _scheduled(flow: Flow[..., Any], cron: str) -> RunnerDeployment:
+    deployment = flow.to_deployment(
+        "scheduled",
+        schedule=Cron(cron, timezone=config.settings.schedule.zone),
+        parameters={"home": str(config.home)},
+        concurrency_limit=ONE_AT_A_TIME,
+    )
+    assert isinstance(deployment, RunnerDeployment)  # an awaitable only inside a running event loop
+    return deployment
 
 
 def _wait_for_server() -> None:

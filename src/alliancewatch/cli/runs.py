@@ -15,6 +15,7 @@ from alliancewatch.errors import UsageError
 
 if TYPE_CHECKING:
     from alliancewatch.runs import RunReport
+    from alliancewatch.settings import Config
 
 
 def init(
@@ -73,7 +74,7 @@ def ingest(
     loaded.sources.choose(source or [])
     oldest = parse_instant(since) if since else None
     if dry_run:
-        _list_due(config, source or [], oldest, as_json=as_json)
+        _list_due(loaded, source or [], oldest, as_json=as_json)
         return
     report = load_flow("ingest", loaded.home).ingest(
         sources=source or [],
@@ -90,11 +91,10 @@ def ingest(
         raise typer.Exit(1)
 
 
-def _list_due(config: Path | None, source_ids: list[str], since: datetime | None, *, as_json: bool) -> None:
+def _list_due(loaded: Config, source_ids: list[str], since: datetime | None, *, as_json: bool) -> None:
     from alliancewatch.fetch import Fetcher
     from alliancewatch.runs import look_for_due, open_warehouse
 
-    loaded = load(config)
     with Fetcher(loaded.settings.fetch, clock=now) as fetcher:
         looked = look_for_due(
             loaded.sources.choose(source_ids),

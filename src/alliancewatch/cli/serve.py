@@ -32,9 +32,8 @@ def serve(
     """
     loaded = load(config)
     schedule = loaded.settings.schedule
-    environment = {**os.environ, "ALLIANCEWATCH_HOME": str(loaded.home)}
     configure(str(loaded.home), str(config) if config else None)
-    environment |= {name: value for name, value in os.environ.items() if name.startswith(("PREFECT_", "DO_NOT_TRACK"))}
+    environment = {**os.environ, "ALLIANCEWATCH_HOME": str(loaded.home)}
     commands = []
     if "PREFECT_API_URL" not in environment:
         environment["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"

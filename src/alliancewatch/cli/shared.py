@@ -11,18 +11,16 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from zoneinfo import ZoneInfo
 
 import typer
 
 from alliancewatch.errors import UnreadableError, UsageError
+from alliancewatch.week import TOKYO
 
 if TYPE_CHECKING:
     from alliancewatch.settings import Config
 
 T = TypeVar("T")
-
-TOKYO = ZoneInfo("Asia/Tokyo")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="DIR", help="Folder with config files; default: config/ of the home.")
@@ -30,11 +28,11 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line where there are several.")]
 
 
-def load(folder: Path | None = None, *, home: Path | None = None) -> Config:
+def load(folder: Path | None = None) -> Config:
     """The configuration of this command. Raises `ConfigError`."""
     from alliancewatch.settings import load_config
 
-    config = load_config(os.environ, cwd=Path.cwd(), folder=folder, home=home)
+    config = load_config(os.environ, cwd=Path.cwd(), folder=folder)
     _ = config.settings  # a typo in settings.yaml stops every command, also those that need none of it
     return config
 
@@ -95,7 +93,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def progress(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
+def progress(items: Iterable[T], *, label: str) -> Iterator[T]:
     """The items, with a progress bar on stderr when that is a terminal."""
     if not sys.stderr.isatty():
         yield from items
@@ -103,7 +101,7 @@ def progress(items: Iterable[T], *, label: str, total: int | None = None) -> Ite
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, description=label, total=total, console=Console(stderr=True), transient=True)
+    yield from track(items, description=label, console=Console(stderr=True), transient=True)
 
 
 def one_line(text: object) -> str:
