@@ -338,7 +338,7 @@ def test_pruning_removes_old_files_and_reclean_says_so(config: Config, tmp_path:
     before = articles(config)
     dry = invoke(config, "archive", "prune", "--older-than", "30", "--dry-run", "--json")
     (line,) = map(json.loads, dry.splitlines())
-    assert (line["file"], line["capture_count"]) == (oldest.relative_to(config.archive_path).as_posix(), 1)
+    assert (line["file"], line["record_count"]) == (oldest.relative_to(config.archive_path).as_posix(), 1)
     assert len(warc_files(config.archive_path)) == 2
     assert invoke(config, "archive", "prune", "--older-than", "200") == ""
     invoke(config, "archive", "prune", "--older-than", "30")

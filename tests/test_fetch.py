@@ -246,6 +246,37 @@ LITERALS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("path", "met"),
+    [
+        ("/redirect", [("page", "/redirect", 301, False), ("page", "/ok", 200, True)]),
+        ("/status-404", [("page", "/status-404", 404, False)]),
+        ("/short", [("page", "/short", 200, False)]),
+        ("/declared-10gb", [("page", "/declared-10gb", 200, False)]),
+        ("/json", [("page", "/json", 200, True)]),
+        ("/banner", []),
+    ],
+)
+def test_every_answer_met_is_handed_on(server: FaultServer, path: str, met: list[tuple[str, str, int, bool]]) -> None:
+    response = fetch(server.url(path), respect_robots=True)
+    robots, *exchanges = response.exchanges
+    assert (robots.kind, robots.url) == ("robots", server.url("/robots.txt"))
+    assert [(item.kind, item.url, item.status, item.is_whole) for item in exchanges] == [
+        (kind, server.url(at), status, is_whole) for kind, at, status, is_whole in met
+    ]
+    assert all(item.asked_at == NOW for item in exchanges)
+    if response.outcome == "ok":
+        assert exchanges[-1].body == response.body
+        assert exchanges[-1].headers == response.headers
+
+
+def test_what_a_wall_showed_is_kept(server: FaultServer) -> None:
+    response = fetch(server.url("/challenge-body"))
+    assert response.body == b""
+    assert response.exchanges[-1].body
+    assert not response.exchanges[-1].is_whole
+
+
 @pytest.mark.parametrize("via_redirect", [False, True], ids=["direct", "redirect"])
 @pytest.mark.parametrize("literal", LITERALS)
 def test_no_spelling_of_an_inside_address_is_contacted(literal: str, via_redirect: bool) -> None:

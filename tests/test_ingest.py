@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 from homes import home_of, ingest_at
+from warcio.archiveiterator import ArchiveIterator
 
 from alliancewatch.fetch import Fetcher
 from alliancewatch.ingest import Interpreter, choose_due, side_by_side, source_of, tally
+from alliancewatch.lease import hold_lease
 from alliancewatch.model import (
     Candidate,
     CandidateOutcome,
@@ -25,7 +31,7 @@ from alliancewatch.model import (
     article_id_of,
 )
 from alliancewatch.newsstand import Newsstand, all_expected
-from alliancewatch.runs import IngestRun, interpreter_of, open_warehouse
+from alliancewatch.runs import IngestRun, interpreter_of, new_run, open_warehouse
 from alliancewatch.settings import Config, IngestSettings
 from alliancewatch.urls import canonical_url
 from alliancewatch.warehouse import KnownUrl, Warehouse
@@ -48,8 +54,6 @@ def fortnight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, dict[st
 
 @pytest.fixture(scope="module")
 def ask(fortnight: tuple[Config, dict[str, str], list[dict[str, int]]]) -> Callable[[str], Rows]:
-    import json
-
     warehouse = open_warehouse(fortnight[0])
     return lambda statement: json.loads(warehouse.run_sql(statement, "json").output)
 
@@ -117,6 +121,64 @@ def test_a_second_run_at_once_finds_nothing_due(tmp_path: Path) -> None:
     again = newsstand.requests[asked:]
     assert {request.status for request in again if "robots" not in request.target} <= {200, 304, 500}
     assert any(request.status == 304 for request in again)
+
+
+def test_every_answer_is_archived_and_indexed(tmp_path: Path) -> None:
+    with Newsstand(at=MIDWEEK) as newsstand:
+        config = home_of(newsstand, tmp_path / "home")
+        for instant in (MIDWEEK, MIDWEEK + timedelta(hours=1)):
+            ingest_at(config, newsstand, instant)
+        asked = Counter((request.target, request.status) for request in newsstand.requests)
+    warehouse = open_warehouse(config)
+    assert not warehouse.run_checks()
+    rows = json.loads(warehouse.run_sql("from exchanges", "json").output)
+    answered = Counter((urlsplit(row["url"]).path + _query(row["url"]), row["status"]) for row in rows)
+    assert answered == asked
+    assert {200, 304, 500} <= {status for _, status in asked}
+    assert {row["kind"] for row in rows} == {"page", "feed", "robots"}
+
+    kept: dict[tuple[str, int], Any] = {}
+    for path in (config.home / "archive").rglob("*.warc.gz"):
+        with path.open("rb") as stream:
+            records = ArchiveIterator(stream)
+            for record in records:
+                body = record.content_stream().read()
+                place = path.relative_to(config.home / "archive").as_posix(), records.get_record_offset()
+                kept[place] = record.rec_type, record.rec_headers, body
+    by_id = {row["exchange_id"]: row for row in rows if row["exchange_id"]}
+    for row in rows:
+        kind, headers, body = kept[row["warc_file"], row["warc_offset"]]
+        if row["same_as"]:
+            first = by_id[row["same_as"]]
+            assert kind == "revisit"
+            kind, first_headers, body = kept[first["warc_file"], first["warc_offset"]]
+            assert headers["WARC-Payload-Digest"] == first_headers["WARC-Payload-Digest"]
+        assert kind == ("revisit" if row["status"] == 304 else "response")
+        assert sha256(body).hexdigest() == row["body_sha256"]
+        assert (headers["WARC-Truncated"] is None) == row["is_whole"]
+    assert any(row["same_as"] for row in rows if row["kind"] == "robots")
+    assert all(row["body_bytes"] for row in rows if row["kind"] == "feed" and row["status"] == 200)
+
+
+def _query(url: str) -> str:
+    return f"?{query}" if (query := urlsplit(url).query) else ""
+
+
+def test_the_captures_of_an_import_are_left_to_it_while_it_goes_on(tmp_path: Path) -> None:
+    with Newsstand(at=MIDWEEK) as newsstand:
+        config = home_of(newsstand, tmp_path / "home")
+        warehouse = open_warehouse(config)
+        imported = new_run("import", interpreter_of(config).versions, MIDWEEK)
+        page = Capture("imported", "https://x.example/a", "", MIDWEEK, None, "text/html", (), b"<p>nothing</p>")
+        warehouse.ensure()
+        warehouse.begin_run(imported, configs={}, sources=[], recorded_at=MIDWEEK)
+        warehouse.append_saved(imported.run_id, [page], recorded_at=MIDWEEK)
+        with hold_lease(config.home, "import"):
+            ingest_at(config, newsstand, MIDWEEK)
+            assert [capture.url for capture in warehouse.pending_captures()] == [page.url]
+        ingest_at(config, newsstand, MIDWEEK)
+    assert not warehouse.pending_captures()
+    assert not warehouse.run_checks()
 
 
 def test_a_killed_run_is_finished_by_the_next(tmp_path: Path) -> None:

@@ -745,7 +745,9 @@ def test_digests_are_on_record(warehouse: Warehouse) -> None:
         {"digest.html": "def"},
         "2027-01-03T22:00:00+00:00",
     )
-    assert warehouse.earliest_recorded_at() == NOW
+    span = warehouse.recorded_span()
+    assert span is not None
+    assert span[0] == NOW
 
 
 # Checks
@@ -757,6 +759,8 @@ WRONG = {
     "revision_numbers_have_no_gap": "UPDATE revision SET revision = 3 WHERE revision = 2",
     "revision_has_capture": "DELETE FROM capture",
     "capture_is_there_once": "INSERT INTO capture SELECT * FROM capture LIMIT 1",
+    "exchange_is_there_once": "INSERT INTO exchange SELECT 'a', 'mofa', 'feed', 'https://x.example/', now(), 200, "
+    "NULL, '[]', '', 0, true, 'gone', NULL, NULL, NULL, 'run-1', now()",
     "removal_has_revision": "UPDATE removal SET revision = 9 WHERE revision = 1 AND position = 1",
     "label_is_there_once": "DELETE FROM label WHERE revision = 1",
     "label_topic_has_label": "DELETE FROM label_topic WHERE topic = 'alliance-diplomacy'",

@@ -1,10 +1,11 @@
-"""Raw pages as WARC 1.1 files that any replay tool reads: `archive/<yyyy>/<mm>/<run>-<n>.warc.gz`.
+"""What servers answered, as WARC 1.1 files that any replay tool reads: `archive/<yyyy>/<mm>/<run>-<n>.warc.gz`.
 
 One file holds what one write transaction of the warehouse indexes, a gzip member a record. It gets its name only when
 it is whole and durable, and never changes after that, so a killed run leaves no half-written archive and no row of the
 warehouse points at bytes that are not there.
 
-Bodies are kept decoded. The headers that described them on the wire are kept as `X-Archive-Orig-…`, as pywb does, and
+A body that an earlier record of the same address holds is not written again: the record is a `revisit` then. Bodies are
+kept decoded. The headers that described them on the wire are kept as `X-Archive-Orig-…`, as pywb does, and
 the warehouse's row has them as received.
 """
 
@@ -13,19 +14,21 @@ from __future__ import annotations
 import os
 import re
 import zlib
+from base64 import b32encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import sha1, sha256
 from http import HTTPStatus
 from io import BytesIO
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from alliancewatch._version import __version__
 from alliancewatch.errors import ArchiveError, ArchiveGoneError
-from alliancewatch.model import Capture
+from alliancewatch.model import Capture, Exchange
 
 WARC_VERSION = "WARC/1.1"
 
@@ -44,14 +47,25 @@ class RecordPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Revisit:
+    """An exchange whose body is that of an earlier one for the same address."""
+
+    exchange: Exchange
+    first_asked_at: datetime
+
+
+Record = Capture | Exchange | Revisit
+
+
+@dataclass(frozen=True, slots=True)
 class PrunedFile:
     """A file of the archive that is, or would be, removed."""
 
     file: str
     newest_at: datetime
-    """Fetch time of its newest capture; of a file the warehouse does not index, when it was written."""
+    """Fetch time of its newest record; of a file the warehouse does not index, when it was written."""
     byte_count: int
-    capture_count: int
+    record_count: int
 
 
 class Archive:
@@ -60,8 +74,8 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def append(self, run_id: str, captures: Sequence[Capture], *, at: datetime) -> list[RecordPlace]:
-        """Writes the captures to a new file; returns where each lies. Durable when this returns.
+    def append(self, run_id: str, records: Sequence[Record], *, at: datetime) -> list[RecordPlace]:
+        """Writes the records to a new file; returns where each lies. Durable when this returns.
 
         One writer at a time: what an earlier one left unfinished is removed. Raises `ArchiveError` when the folder
         cannot be written; then there is no new file.
@@ -75,7 +89,7 @@ class Archive:
                 left.unlink()
             names = (f"{stem}-{number:05}.warc.gz" for number in count(1))
             name = next(name for name in names if not (folder / name).exists())
-            content, spans = _written(name, captures)
+            content, spans = _written(name, records)
             new = folder / f"{name}.tmp"
             with new.open("wb") as stream:
                 stream.write(content)
@@ -112,18 +126,18 @@ class Archive:
     def prune(
         self, indexed: Mapping[str, tuple[datetime, int]], *, older_than: datetime, dry_run: bool
     ) -> list[PrunedFile]:
-        """Removes whole files all of whose captures are older than `older_than`; returns which, oldest first.
+        """Removes whole files all of whose records are older than `older_than`; returns which, oldest first.
 
-        `indexed` is file to fetch time of its newest capture and number of captures. A file it does not know is as
+        `indexed` is file to fetch time of its newest record and number of records. A file it does not know is as
         old as its modification time. Raises `ArchiveError`.
         """
         pruned = []
         try:
             for path in self.folder.rglob("*.warc.gz"):
                 file, state = path.relative_to(self.folder).as_posix(), path.stat()
-                newest_at, capture_count = indexed.get(file, (datetime.fromtimestamp(state.st_mtime, UTC), 0))
+                newest_at, record_count = indexed.get(file, (datetime.fromtimestamp(state.st_mtime, UTC), 0))
                 if newest_at < older_than:
-                    pruned.append(PrunedFile(file, newest_at, state.st_size, capture_count))
+                    pruned.append(PrunedFile(file, newest_at, state.st_size, record_count))
             pruned.sort(key=lambda item: (item.newest_at, item.file))
             if not dry_run:
                 for item in pruned:
@@ -139,8 +153,8 @@ class Archive:
             _sync(folder)
 
 
-def _written(name: str, captures: Iterable[Capture]) -> tuple[bytes, list[tuple[int, int]]]:
-    """A WARC file of the captures, and offset and length of each."""
+def _written(name: str, records: Iterable[Record]) -> tuple[bytes, list[tuple[int, int]]]:
+    """A WARC file of the records, and offset and length of each."""
     from warcio.warcwriter import WARCWriter
 
     stream = BytesIO()
@@ -148,21 +162,18 @@ def _written(name: str, captures: Iterable[Capture]) -> tuple[bytes, list[tuple[
     info = {"software": f"AllianceWatch/{__version__}", "format": "WARC File Format 1.1"}
     writer.write_record(writer.create_warcinfo_record(name, info))
     spans = []
-    for capture in captures:
+    for record in records:
         offset = stream.tell()
-        _write_record(writer, capture)
+        if isinstance(record, Capture):
+            _write_capture(writer, record)
+        else:
+            _write_exchange(writer, record)
         spans.append((offset, stream.tell() - offset))
     return stream.getvalue(), spans
 
 
-def _write_record(writer: object, capture: Capture) -> None:
-    from warcio.statusandheaders import StatusAndHeaders
-    from warcio.warcwriter import WARCWriter
-
-    assert isinstance(writer, WARCWriter)
-    # ISO 28500:2017 wants a URI here; pages out of files may have been given anything as an address.
-    uri = quote(capture.final_url or capture.url, safe="!#$%&'()*+,/:;=?@[]~", errors="replace")
-    dated = {"WARC-Date": f"{capture.fetched_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}
+def _write_capture(writer: Any, capture: Capture) -> None:
+    uri, dated = _uri(capture.final_url or capture.url), {"WARC-Date": _warc_date(capture.fetched_at)}
     payload = BytesIO(capture.body)
     if capture.status is None or not uri.startswith(("http:", "https:")):
         record = writer.create_warc_record(
@@ -174,20 +185,66 @@ def _write_record(writer: object, capture: Capture) -> None:
             warc_headers_dict=dated,
         )
     else:
-        headers = [
-            (f"X-Archive-Orig-{key}" if key.lower() in _WIRE_HEADERS else _one_line(key), _one_line(value))
-            for key, value in capture.headers
-        ]
-        headers.append(("Content-Length", str(len(capture.body))))
         record = writer.create_warc_record(
             uri,
             "response",
             payload=payload,
             length=len(capture.body),
             warc_headers_dict=dated,
-            http_headers=StatusAndHeaders(_status_line(capture.status), headers, protocol="HTTP/1.1"),
+            http_headers=_http_headers(capture.status, capture.headers, len(capture.body)),
         )
     writer.write_record(record)
+
+
+def _write_exchange(writer: Any, record: Exchange | Revisit) -> None:
+    exchange = record if isinstance(record, Exchange) else record.exchange
+    uri, stated = _uri(exchange.url), {"WARC-Date": _warc_date(exchange.asked_at)}
+    if isinstance(record, Revisit):
+        # The digest is written as warcio writes it into the record that holds the body.
+        digest = f"sha1:{b32encode(sha1(exchange.body, usedforsecurity=False).digest()).decode()}"
+        headers = _http_headers(exchange.status, exchange.headers, len(exchange.body))
+        writer.write_record(
+            writer.create_revisit_record(
+                uri, digest, uri, _warc_date(record.first_asked_at), http_headers=headers, warc_headers_dict=stated
+            )
+        )
+        return
+    headers = _http_headers(exchange.status, exchange.headers, len(exchange.body))
+    if exchange.status == HTTPStatus.NOT_MODIFIED:
+        stated["WARC-Profile"] = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
+        writer.write_record(writer.create_warc_record(uri, "revisit", warc_headers_dict=stated, http_headers=headers))
+        return
+    if not exchange.is_whole:
+        stated["WARC-Truncated"] = "unspecified"
+    writer.write_record(
+        writer.create_warc_record(
+            uri,
+            "response",
+            payload=BytesIO(exchange.body),
+            length=len(exchange.body),
+            warc_headers_dict=stated,
+            http_headers=headers,
+        )
+    )
+
+
+def _http_headers(status: int, headers: Iterable[tuple[str, str]], length: int) -> Any:
+    from warcio.statusandheaders import StatusAndHeaders
+
+    kept = [
+        (f"X-Archive-Orig-{key}" if key.lower() in _WIRE_HEADERS else _one_line(key), _one_line(value))
+        for key, value in headers
+    ]
+    return StatusAndHeaders(_status_line(status), [*kept, ("Content-Length", str(length))], protocol="HTTP/1.1")
+
+
+def _uri(url: str) -> str:
+    """The address as ISO 28500:2017 wants it; pages out of files may have been given anything as one."""
+    return quote(url, safe="!#$%&'()*+,/:;=?@[]~", errors="replace")
+
+
+def _warc_date(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _status_line(status: int) -> str:

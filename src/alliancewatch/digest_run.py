@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from alliancewatch.settings import Config
 
 Row = dict[str, Any]
-
-FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +199,11 @@ class DigestRun:
         self._warehouse.publish()
 
     def _recorded_through(self) -> datetime:
-        if not self._is_as_of_stated:
-            return FOREVER
-        earliest = self._warehouse.earliest_recorded_at()
-        return self.as_of if earliest is not None and earliest <= self.as_of else FOREVER
+        span = self._warehouse.recorded_span()
+        if span is None:
+            return self._now
+        first_at, last_at = span
+        return self.as_of if self._is_as_of_stated and first_at <= self.as_of else last_at
 
 
 def article_of(row: Row) -> DigestArticle:

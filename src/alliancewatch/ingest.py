@@ -21,7 +21,7 @@ from alliancewatch._version import __version__
 from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Classifier
 from alliancewatch.codings import charset_of
-from alliancewatch.discover import FeedDocument, candidates_of, read_feed, read_listing, read_sitemap
+from alliancewatch.discover import FeedDocument, read_feed
 from alliancewatch.extract import EXTRACTOR_VERSION, Page, clean_page
 from alliancewatch.model import (
     FAILED_OUTCOMES,
@@ -32,6 +32,7 @@ from alliancewatch.model import (
     Candidate,
     CandidateOutcome,
     Capture,
+    Exchange,
     FetchOutcome,
     LabelledArticle,
     LostCapture,
@@ -42,24 +43,19 @@ from alliancewatch.model import (
     Versions,
     article_id_of,
 )
-from alliancewatch.sources import IMPORTED, Source, SourceCatalogue
+from alliancewatch.sources import IMPORTED, SourceCatalogue
 from alliancewatch.urls import canonical_url
 
 if TYPE_CHECKING:
     from alliancewatch.fetch import Fetcher
     from alliancewatch.settings import IngestSettings
-    from alliancewatch.warehouse import FeedState, KnownUrl
+    from alliancewatch.warehouse import KnownUrl
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 ITEM_TYPE = "application/vnd.alliancewatch.item+json"
 """Media type of the capture of a `headline_only` source: the feed's item instead of the page."""
-
-SITEMAP_DAYS = 7
-"""A sitemap lists an outlet's whole stock; older entries than this are not offered."""
-
-MAX_CHILD_SITEMAPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,109 +96,6 @@ def judge_page(response: Response) -> PageVerdict:
     return PageVerdict(FetchOutcome.OK, response.reason, page.article)
 
 
-@dataclass(frozen=True, slots=True)
-class PolledSource:
-    """What one look at all places of a source brought."""
-
-    polls: tuple[Poll, ...]
-    candidates: tuple[Candidate, ...]
-
-
-def poll_source(
-    source: Source, fetcher: Fetcher, states: Mapping[str, FeedState], *, clock: Callable[[], datetime]
-) -> PolledSource:
-    """Candidates of the source's feeds, sitemaps and listing, each address once, with one poll a place."""
-    polls: list[Poll] = []
-    candidates: dict[str, Candidate] = {}
-    for url, look in (
-        *((url, _look_at_feed) for url in source.feeds),
-        *((url, _look_at_sitemap) for url in source.sitemaps),
-        *((url, _look_at_listing) for url in ([source.listing] if source.listing and not source.feeds else [])),
-    ):
-        polled_at = clock()
-        try:
-            poll, found = look(source, url, fetcher, states.get(url), polled_at)
-        except Exception as error:  # one bad feed must not end the run
-            poll = Poll(
-                source.id, url, polled_at, FetchOutcome.REJECT, f"mistake of ours: {type(error).__name__}: {error}"
-            )
-            found = []
-        fresh = {candidate.canonical_url: candidate for candidate in found if candidate.canonical_url not in candidates}
-        candidates |= fresh
-        polls.append(replace(poll, new_count=len(fresh)))
-    return PolledSource(tuple(polls), tuple(candidates.values()))
-
-
-def _look_at_feed(
-    source: Source, url: str, fetcher: Fetcher, state: FeedState | None, now: datetime
-) -> tuple[Poll, list[Candidate]]:
-    response = fetcher.fetch(
-        url,
-        kind="feed",
-        etag=state.etag if state else None,
-        last_modified=state.last_modified if state else None,
-    )
-    verdict = judge_feed(response, zone=source.zone)
-    document = verdict.document
-    found = candidates_of(source.id, document, found_in=url, found_at=now) if document else []
-    # Validators are kept only from a body that parsed: else a broken body would be "not modified" for ever.
-    return (
-        Poll(
-            source_id=source.id,
-            url=url,
-            polled_at=now,
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            entry_count=len(document.entries) if document else 0,
-            dropped_count=document.dropped if document else 0,
-            etag=response.etag if document else None,
-            last_modified=response.last_modified if document else None,
-        ),
-        found,
-    )
-
-
-def _look_at_sitemap(
-    source: Source, url: str, fetcher: Fetcher, state: FeedState | None, now: datetime
-) -> tuple[Poll, list[Candidate]]:
-    del state  # sitemaps are polled without validators: an index says nothing of its children
-    oldest = now - timedelta(days=SITEMAP_DAYS)
-    entries: list[Candidate] = []
-    waiting, seen = [url], 0
-    outcome, reason = FetchOutcome.OK, ""
-    while waiting and seen <= MAX_CHILD_SITEMAPS:
-        address = waiting.pop(0)
-        response = fetcher.fetch(address, kind="feed")
-        if response.outcome is not FetchOutcome.OK:
-            outcome, reason = response.outcome, response.reason
-            break
-        sitemap = read_sitemap(response.body, base_url=response.final_url, zone=source.zone)
-        if sitemap.format is None:
-            outcome, reason = FetchOutcome.REJECT, f"not a sitemap: {'; '.join(sitemap.problems)}"
-            break
-        if seen == 0:
-            waiting.extend(sitemap.children[:MAX_CHILD_SITEMAPS])
-        entries.extend(
-            candidate
-            for candidate in candidates_of(source.id, sitemap, found_in=url, found_at=now)
-            if candidate.published_at is not None and candidate.published_at >= oldest
-        )
-        seen += 1
-    return Poll(source.id, url, now, outcome, reason, entry_count=len(entries)), entries
-
-
-def _look_at_listing(
-    source: Source, url: str, fetcher: Fetcher, state: FeedState | None, now: datetime
-) -> tuple[Poll, list[Candidate]]:
-    del state
-    response = fetcher.fetch(url, kind="page")
-    if response.outcome is not FetchOutcome.OK:
-        return Poll(source.id, url, now, response.outcome, response.reason), []
-    document = read_listing(response.body, base_url=response.final_url, charset=response.charset)
-    found = candidates_of(source.id, document, found_in=url, found_at=now)
-    return Poll(source.id, url, now, response.outcome, response.reason, entry_count=len(found)), found
-
-
 def choose_due(
     candidates: Sequence[Candidate],
     known: Mapping[str, KnownUrl],
@@ -233,6 +126,16 @@ def choose_due(
     return due
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came of asking for a candidate."""
+
+    result: Capture | CandidateOutcome
+    """The capture to keep, or how the candidate ended without one."""
+    exchanges: tuple[Exchange, ...] = ()
+    """The answers met on the way, the one that is the capture left out."""
+
+
 def fetch_candidates(
     candidates: Sequence[Candidate],
     sources: SourceCatalogue,
@@ -240,29 +143,30 @@ def fetch_candidates(
     fetcher: Fetcher,
     *,
     workers: int,
-) -> Iterator[Capture | CandidateOutcome]:
-    """For each candidate, as it comes in, the capture to keep, or how it ended without one.
+) -> Iterator[Arrival]:
+    """For each candidate, as it comes in, what came of asking for it.
 
     Hosts are fetched from side by side, one host's pages one after the other.
     """
 
-    def bring(candidate: Candidate) -> Capture | CandidateOutcome:
+    def bring(candidate: Candidate) -> Arrival:
         source = sources.get(candidate.source_id)
         if source is not None and source.mode == "headline_only":
-            return _item_capture(candidate)
+            return Arrival(_item_capture(candidate))
         state = known.get(candidate.canonical_url)
         response = fetcher.fetch(
             candidate.url,
             etag=state.etag if state else None,
             last_modified=state.last_modified if state else None,
         )
-        return capture_of(candidate, response)
+        result = capture_of(candidate, response)
+        return Arrival(result, response.exchanges[:-1] if isinstance(result, Capture) else response.exchanges)
 
-    def bring_safely(candidate: Candidate) -> Capture | CandidateOutcome:
+    def bring_safely(candidate: Candidate) -> Arrival:
         try:
             return bring(candidate)
         except Exception as error:
-            return _quarantined(candidate.source_id, candidate.url, error, found_in=candidate.found_in)
+            return Arrival(_quarantined(candidate.source_id, candidate.url, error, found_in=candidate.found_in))
 
     yield from side_by_side(
         bring_safely, candidates, lane=lambda candidate: urlsplit(candidate.url).netloc, workers=workers

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alliancewatch.errors import RunInProgressError, UsageError
 
+_LOOK_AGAIN_S = 0.1
+
 
 @contextmanager
-def hold_lease(home: Path, kind: str) -> Iterator[None]:
-    """Holds the home's lease for runs of that kind; raises `RunInProgressError` when another process has it.
+def hold_lease(home: Path, kind: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Holds the home's lease for runs of that kind; raises `RunInProgressError` when another one has it.
+
+    Waits up to `wait_s` seconds for it.
 
     The lease is a lock of the operating system on `<kind>.lease`: it ends with its process, however that ends, so a
     killed run never blocks the next one. The file stays; what it holds only names the holder. Raises `UsageError` when
@@ -26,15 +31,27 @@ def hold_lease(home: Path, kind: str) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"home cannot be written: `{home}`: {error.strerror or error}") from None
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(file, wait_s):
             holder = os.pread(file, 100, 0).decode("ascii", "replace").strip() or "another process"
             raise RunInProgressError(
                 f"another {kind} run is in progress: `{home}`: held by {holder}", hint="try again when it has ended"
-            ) from None
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"process {os.getpid()}\n".encode("ascii"), 0)
+            )
+        with suppress(OSError):  # on a full disk the holder has no name
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"process {os.getpid()}\n".encode("ascii"), 0)
         yield
     finally:
         os.close(file)
+
+
+def _locked(file: int, wait_s: float) -> bool:
+    ends_at = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= ends_at:
+                return False
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return True

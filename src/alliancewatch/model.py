@@ -85,6 +85,35 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and the server's answer as it came."""
+
+    kind: Literal["page", "feed", "robots"]
+    """What was asked for; `feed` is a sitemap too."""
+    url: str
+    asked_at: datetime
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+    """Decompressed."""
+    is_whole: bool = False
+    """Whether `body` is all there was: a redirect's is never read, an error page's at most in part, and one that is
+    too large or breaks off is dropped.
+    """
+
+    @property
+    def body_sha256(self) -> str:
+        """Hex digest of the body."""
+        return sha256(self.body).hexdigest()
+
+    @property
+    def exchange_id(self) -> str:
+        """32 hex digits from address, time and answer."""
+        key = "\n".join((self.kind, self.url, self.asked_at.isoformat(), str(self.status), self.body_sha256))
+        return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """What one request brought: always a value, whatever the web did."""
 
@@ -108,6 +137,8 @@ class Response:
     last_modified: str | None = None
     redirects: tuple[tuple[int, str], ...] = ()
     """(status, address that answered so), in the order met; all 301 or 308 means the address has moved for good."""
+    exchanges: tuple[Exchange, ...] = ()
+    """Every answer that came on the way, robots.txt and redirects among them, in the order received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,27 +9,24 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from alliancewatch.archive import Archive
 from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Classifier, Taxonomy
-from alliancewatch.errors import UsageError
+from alliancewatch.errors import RunInProgressError, UsageError
 from alliancewatch.fetch import Fetcher
 from alliancewatch.ingest import (
     Interpreter,
     SourceTally,
     choose_due,
     fetch_candidates,
-    poll_source,
-    side_by_side,
     source_of,
     tally,
 )
@@ -44,6 +41,7 @@ from alliancewatch.model import (
     Run,
     Versions,
 )
+from alliancewatch.polling import Answers, poll_sources
 from alliancewatch.saved_pages import SavedPage, read_saved
 from alliancewatch.warehouse import KnownUrl, Warehouse
 
@@ -122,24 +120,15 @@ def look_for_due(
     settings: IngestSettings,
     *,
     clock: Clock,
+    keep: Callable[[Answers], None],
     since: datetime | None = None,
 ) -> Looked:
-    """Polls the sources, hosts side by side, and chooses what to fetch. Stores nothing."""
-    states = warehouse.feed_states()
-    polls: list[Poll] = []
-    found: dict[str, Candidate] = {}
-    for polled in side_by_side(
-        lambda source: poll_source(source, fetcher, states, clock=clock),
-        sources,
-        lane=_polled_host,
-        workers=settings.workers,
-    ):
-        polls.extend(polled.polls)
-        for candidate in polled.candidates:
-            found.setdefault(candidate.canonical_url, candidate)
-    known = warehouse.known_urls(list(found))
-    # Arrival order depends on the network; the order of work must not.
-    in_order = sorted(found.values(), key=lambda candidate: (candidate.source_id, candidate.canonical_url))
+    """Polls the sources, hosts side by side, and chooses what to fetch. Stores nothing; `keep` may."""
+    polls, found = poll_sources(
+        sources, fetcher, warehouse.feed_states(), clock=clock, keep=keep, workers=settings.workers
+    )
+    known = warehouse.known_urls([candidate.canonical_url for candidate in found])
+    in_order = sorted(found, key=lambda candidate: (candidate.source_id, candidate.canonical_url))
     return Looked(polls, choose_due(in_order, known, settings, now=clock(), since=since), known)
 
 
@@ -205,6 +194,7 @@ class IngestRun(AbstractContextManager["IngestRun"]):
             self._warehouse,
             self._settings,
             clock=self._clock,
+            keep=self._keep,
             since=self._since,
         )
         self._polls, self._candidates, self._known = looked.polls, looked.due, looked.known
@@ -222,19 +212,26 @@ class IngestRun(AbstractContextManager["IngestRun"]):
             workers=self._settings.workers,
         )
         for batch in in_batches(arrivals, self._settings.batch_size):
-            captures = [item for item in batch if isinstance(item, Capture)]
-            ended = [item for item in batch if isinstance(item, CandidateOutcome)]
-            self._warehouse.append_captures(self._run.run_id, captures, recorded_at=self._clock())
-            self._append(ended)
+            results = [arrival.result for arrival in batch]
+            captures = [result for result in results if isinstance(result, Capture)]
+            self._warehouse.append_captures(
+                self._run.run_id,
+                captures,
+                recorded_at=self._clock(),
+                exchanges=[(arrival.result.source_id, exchange) for arrival in batch for exchange in arrival.exchanges],
+            )
+            self._append([result for result in results if isinstance(result, CandidateOutcome)])
             came += len(captures)
         return came
 
     def interpret(self) -> int:
-        """Cleans and labels every capture that has no outcome yet, also of a run that was killed; returns how many."""
-        done = 0
-        while captures := self._warehouse.pending_captures(limit=self._settings.batch_size):
-            self._append([self._interpreter.interpret(capture) for capture in captures])
-            done += len(captures)
+        """Cleans and labels every capture that has no outcome yet, also of a run that was killed; returns how many.
+
+        What an import that is going on has kept is left to it.
+        """
+        done = self._interpret_pending(skip_imports=True)
+        with suppress(RunInProgressError), hold_lease(self._config.home, "import"):
+            done += self._interpret_pending(skip_imports=False)
         return done
 
     def finish(self) -> RunReport:
@@ -242,6 +239,16 @@ class IngestRun(AbstractContextManager["IngestRun"]):
         self._warehouse.end_run(self._run.run_id, status="done", counts=self._counts(), recorded_at=self._clock())
         self._warehouse.publish()
         return RunReport(self._run.run_id, tuple(self._counts().items()), tuple(tally(self._polls, self._outcomes)))
+
+    def _interpret_pending(self, *, skip_imports: bool) -> int:
+        done = 0
+        while captures := self._warehouse.pending_captures(limit=self._settings.batch_size, skip_imports=skip_imports):
+            self._append([self._interpreter.interpret(capture) for capture in captures])
+            done += len(captures)
+        return done
+
+    def _keep(self, answers: Answers) -> None:
+        self._warehouse.append_captures(self._run.run_id, [], recorded_at=self._clock(), exchanges=answers)
 
     def _append(self, results: Sequence[LabelledArticle | CandidateOutcome]) -> None:
         outcomes = self._warehouse.append_results(
@@ -276,8 +283,25 @@ def import_pages(
     """Takes saved pages through the steps of an ingest run, and says of each how it ended, once it is durable.
 
     `fetched_at` is when the pages were fetched, and from when they count as known; without it, the archive's own
-    time, else the present. A page that was captured before, byte for byte, is not captured again.
+    time, else the present. A page that was captured before, byte for byte, is not captured again. One import at a
+    time: another waits its turn, and raises `RunInProgressError` when that takes longer than for the warehouse.
     """
+    with hold_lease(config.home, "import", wait_s=config.settings.warehouse.wait_s):
+        yield from _import_all(
+            config, files, clock=clock, url=url, source_id=source_id, fetched_at=fetched_at, on_stored=on_stored
+        )
+
+
+def _import_all(
+    config: Config,
+    files: Iterable[Path],
+    *,
+    clock: Clock,
+    url: str | None,
+    source_id: str | None,
+    fetched_at: datetime | None,
+    on_stored: Callable[[str], None] | None,
+) -> Iterator[ImportedPage]:
     interpreter = interpreter_of(config)
     warehouse = open_warehouse(config)
     run = new_run("import", interpreter.versions, fetched_at or clock())
@@ -387,7 +411,3 @@ def _tell_stored(outcomes: Iterable[CandidateOutcome], on_stored: Callable[[str]
     for outcome in outcomes:
         if outcome.article_id is not None:
             on_stored(outcome.article_id)
-
-
-def _polled_host(source: Source) -> str:
-    return urlsplit((source.feeds or source.sitemaps or (source.homepage,))[0]).netloc

@@ -86,7 +86,7 @@ def prune(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Remove WARC files whose captures are all older than DAYS days. Articles and the index of captures stay.
+    """Remove WARC files whose records are all older than DAYS days. Articles and the index of the archive stay.
 
     Example: alliancewatch archive prune --older-than 730 --dry-run
     """
@@ -105,6 +105,6 @@ def prune(
         if as_json:
             print_json(item)
         else:
-            typer.echo(f"{item.file}: {item.capture_count} captures, the newest of {item.newest_at:%Y-%m-%d}")
+            typer.echo(f"{item.file}: {item.record_count} records, the newest of {item.newest_at:%Y-%m-%d}")
     total = sum(item.byte_count for item in pruned)
     say(f"{len(pruned)} files, {total:,} bytes {'would go' if dry_run else 'removed'}")

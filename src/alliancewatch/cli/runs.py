@@ -102,6 +102,7 @@ def _list_due(loaded: Config, source_ids: list[str], since: datetime | None, *, 
             open_warehouse(loaded),
             loaded.settings.ingest,
             clock=now,
+            keep=lambda _: None,
             since=since,
         )
     for candidate in looked.due:

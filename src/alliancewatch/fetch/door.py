@@ -31,7 +31,7 @@ from alliancewatch.fetch.verdict import (
     judge_status,
     retry_after_s,
 )
-from alliancewatch.model import FetchOutcome, Response
+from alliancewatch.model import Exchange, FetchOutcome, Response
 from alliancewatch.robots import RobotsRules
 from alliancewatch.settings import FetchSettings
 from alliancewatch.urls import resolve_url
@@ -93,6 +93,8 @@ class _Trip:
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    is_whole: bool = False
+    exchanges: list[Exchange] = field(default_factory=list)
     redirects: list[tuple[int, str]] = field(default_factory=list)
     cookies: dict[str, RequestsCookieJar] = field(default_factory=dict)
 
@@ -177,6 +179,7 @@ class Fetcher:
             etag=trip.header("etag") if ok else None,
             last_modified=trip.header("last-modified") if ok else None,
             redirects=tuple(trip.redirects),
+            exchanges=tuple(trip.exchanges),
         )
 
     def _travel(self, trip: _Trip) -> None:
@@ -278,6 +281,7 @@ class Fetcher:
             if end.outcome in (FetchOutcome.RETRY, FetchOutcome.BLOCKED):
                 what = end.reason if own.status is None else f"robots.txt cannot be read: {end.reason}"
                 failure = _Ended(end.outcome, what, retry_after_s=end.retry_after_s)
+        trip.exchanges += own.exchanges
         host.robots = RobotsRules(text)
         host.robots_failure = failure
         host.robots_until = time.monotonic() + (_ROBOTS_KEPT_S if failure is None else _ROBOTS_FAILURE_KEPT_S)
@@ -319,6 +323,8 @@ class Fetcher:
             },
             cookies=cookies,
         ).prepare()
+        asked_at = self._clock()
+        trip.body, trip.is_whole = b"", False
         guard = Guard(trip.deadline, settings.connect_timeout_s, self._allowed)
         timeout = trip.deadline.remaining_s()
         answer = GuardedAdapter(guard).send(request, stream=True, timeout=(timeout, timeout))
@@ -332,10 +338,14 @@ class Fetcher:
                     raise _Ended(FetchOutcome.REJECT, f"redirect without a target: {trip.status}")
                 trip.redirects.append((trip.status, trip.current))
                 return _as_text(location)
+            trip.is_whole = trip.status in (204, 304)
             self._judge_head(trip, host, answer)
             self._read_body(trip, answer)
         finally:
             answer.raw.close()
+            trip.exchanges.append(
+                Exchange(trip.kind, trip.current, asked_at, answer.status_code, trip.headers, trip.body, trip.is_whole)
+            )
         return None
 
     def _judge_head(self, trip: _Trip, host: _Host, answer: requests.Response) -> None:
@@ -346,7 +356,10 @@ class Fetcher:
         outcome, reason = verdict
         lower = {name.lower(): value for name, value in trip.headers}
         if trip.status in CHALLENGE_STATUSES and trip.kind != "robots":
-            whose = challenge_of(lower, b"") or challenge_of({}, self._peek(trip, answer))
+            whose = challenge_of(lower, b"")
+            if whose is None:
+                trip.body = self._peek(trip, answer)
+                whose = challenge_of({}, trip.body)
             if whose is not None:
                 raise _Ended(FetchOutcome.REJECT, f"bot challenge: {whose} answered {trip.status}")
         wait_s = retry_after_s(lower.get("retry-after"), self._clock()) if outcome is FetchOutcome.RETRY else None
@@ -380,6 +393,7 @@ class Fetcher:
                 raise _Ended(FetchOutcome.REJECT, reason)
         chunks = _chunks(answer, limit, truncate=is_robots)
         trip.body = decode_body(chunks, _coding(trip), limit, truncate=is_robots)
+        trip.is_whole = not is_robots or len(trip.body) < limit
         if not is_robots and (reason := judge_body(trip.body, feed=trip.kind == "feed", charset=charset)):
             raise _Ended(FetchOutcome.REJECT, reason)
 

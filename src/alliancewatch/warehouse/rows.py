@@ -20,6 +20,7 @@ from alliancewatch.model import (
     CandidateOutcome,
     Capture,
     Evidence,
+    Exchange,
     LabelledArticle,
     LostCapture,
     Poll,
@@ -146,6 +147,27 @@ def capture_row(capture: Capture, place: RecordPlace | None) -> Row:
         "body_sha256": capture.body_sha256,
         "body_bytes": len(capture.body),
         "candidate": None if candidate is None else _candidate_row(candidate),
+        "warc_file": place.file if place else None,
+        "warc_offset": place.offset if place else None,
+        "warc_length": place.length if place else None,
+    }
+
+
+def exchange_row(source_id: str, exchange: Exchange, same_as: str | None, place: RecordPlace | None) -> Row:
+    """An exchange without its body, and where in the archive it lies; `same_as` holds the same body."""
+    return {
+        "exchange_id": exchange.exchange_id,
+        "source_id": source_id,
+        "kind": exchange.kind,
+        "url": exchange.url,
+        "asked_at": _instant(exchange.asked_at),
+        "status": exchange.status,
+        "content_type": header(exchange.headers, "content-type"),
+        "headers": [list(pair) for pair in exchange.headers],
+        "body_sha256": exchange.body_sha256,
+        "body_bytes": len(exchange.body),
+        "is_whole": exchange.is_whole,
+        "same_as": same_as,
         "warc_file": place.file if place else None,
         "warc_offset": place.offset if place else None,
         "warc_length": place.length if place else None,

@@ -11,19 +11,20 @@ import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from alliancewatch.archive import Archive, RecordPlace
+from alliancewatch.archive import Archive, Record, RecordPlace, Revisit
 from alliancewatch.errors import WarehouseDamagedError, WarehouseError
 from alliancewatch.model import (
     CandidateOutcome,
     Capture,
     DeliveryRecord,
     DeliveryState,
+    Exchange,
     FetchOutcome,
     LabelledArticle,
     Outcome,
@@ -47,6 +48,7 @@ from alliancewatch.warehouse.rows import (
     capture_of,
     capture_row,
     compressed,
+    exchange_row,
     header,
     headers_of,
     json_text,
@@ -60,6 +62,11 @@ from alliancewatch.warehouse.statements import sql, sql_files
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+REVISITED_FOR = timedelta(days=30)
+"""An answer that repeats one of this long ago is kept as a reference to it; after that its body is kept again, so that
+`archive prune` of old files leaves none of the newer ones without bodies for long.
+"""
 
 READ_WAIT_S = 1.0
 """How long a reader waits for the writer before it is content with the last snapshot."""
@@ -232,13 +239,23 @@ class Warehouse:
                 file.execute(sql("insert_poll"), {"run_id": run_id, "recorded_at": recorded_at, "rows": rows})
 
     def append_captures(
-        self, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None = None
+        self,
+        run_id: str,
+        captures: Sequence[Capture],
+        *,
+        recorded_at: datetime,
+        known_at: datetime | None = None,
+        exchanges: Sequence[tuple[str, Exchange]] = (),
     ) -> int:
-        """Keeps responses with what the feed said of them; returns how many were new. The same one again adds none."""
-        if not captures:
+        """Keeps pages with what the feed said of them; returns how many were new. The same one again adds none.
+
+        `exchanges` are the other answers, each with the id of the source it was asked for; their bodies are kept where
+        there is an archive.
+        """
+        if not captures and not exchanges:
             return 0
         with self._open() as file:
-            return self._insert_captures(file, run_id, captures, recorded_at=recorded_at, known_at=known_at)
+            return self._insert_captures(file, run_id, captures, exchanges, recorded_at=recorded_at, known_at=known_at)
 
     def append_saved(
         self, run_id: str, captures: Sequence[Capture], *, recorded_at: datetime, known_at: datetime | None = None
@@ -252,7 +269,7 @@ class Warehouse:
             return []
         with self._open() as file:
             kept = list(captures) if known_at else _as_kept_before(file, captures)
-            self._insert_captures(file, run_id, kept, recorded_at=recorded_at, known_at=known_at)
+            self._insert_captures(file, run_id, kept, (), recorded_at=recorded_at, known_at=known_at)
         return kept
 
     def _insert_captures(
@@ -260,6 +277,7 @@ class Warehouse:
         file: OpenFile,
         run_id: str,
         captures: Sequence[Capture],
+        exchanges: Sequence[tuple[str, Exchange]],
         *,
         recorded_at: datetime,
         known_at: datetime | None,
@@ -269,11 +287,18 @@ class Warehouse:
         for row in known:
             del distinct[row["capture_id"]]
         new = list(distinct.values())
-        if not new:
+        answers = _new_exchanges(file, exchanges, since=recorded_at - REVISITED_FOR)
+        if not new and not answers:
             return 0
-        places: Sequence[RecordPlace | None] = [None] * len(new)
+        records: list[Record] = [*new, *(answer.record for answer in answers)]
+        places: Sequence[RecordPlace | None] = [None] * len(records)
         if self._archive is not None:
-            places = self._archive.append(run_id, new, at=recorded_at)
+            places = self._archive.append(run_id, records, at=recorded_at)
+        places, places_of_answers = places[: len(new)], places[len(new) :]
+        exchange_rows = [
+            exchange_row(answer.source_id, answer.exchange, answer.same_as, place)
+            for answer, place in zip(answers, places_of_answers, strict=True)
+        ]
         parameters = {
             "run_id": run_id,
             "recorded_at": recorded_at,
@@ -284,7 +309,10 @@ class Warehouse:
             ],
         }
         with file.transaction():
-            return len(file.execute(sql("insert_capture"), parameters).fetchall())
+            if exchange_rows:
+                marked = {"run_id": run_id, "recorded_at": recorded_at, "rows": json_text(exchange_rows)}
+                file.execute(sql("insert_exchange"), marked)
+            return len(file.execute(sql("insert_capture"), parameters).fetchall()) if new else 0
 
     def read_capture(self, capture_id: str) -> Capture | None:
         """The capture as it was kept; a `LostCapture` when the archive does not give its bytes back."""
@@ -298,13 +326,14 @@ class Warehouse:
             rows = _fetch(file, "read_captures", {"capture_ids": list(capture_ids)})
         return [capture_of(row, self._archive) for row in rows]
 
-    def pending_captures(self, *, limit: int = 200) -> list[Capture]:
+    def pending_captures(self, *, limit: int = 200, skip_imports: bool = False) -> list[Capture]:
         """Captures that no run has ended yet, oldest first: what a killed run left behind.
 
-        One whose bytes the archive does not give back is a `LostCapture`.
+        With `skip_imports`, those of an import that has not ended are left to it. One whose bytes the archive does not
+        give back is a `LostCapture`.
         """
         with self._open() as file:
-            rows = _fetch(file, "pending_captures", {"limit": limit})
+            rows = _fetch(file, "pending_captures", {"limit": limit, "skip_imports": skip_imports})
         return [capture_of(row, self._archive) for row in rows]
 
     def newest_captures(self, *, source_ids: Collection[str] = (), since: datetime | None = None) -> list[str]:
@@ -334,10 +363,10 @@ class Warehouse:
         }
 
     def archive_files(self) -> dict[str, tuple[datetime, int]]:
-        """Each file of the archive with the fetch time of its newest capture and how many captures it holds."""
+        """Each file of the archive with the fetch time of its newest record and how many records it holds."""
         with self._open() as file:
             rows = _fetch(file, "archive_files")
-        return {row["warc_file"]: (row["newest_at"], row["capture_count"]) for row in rows}
+        return {row["warc_file"]: (row["newest_at"], row["record_count"]) for row in rows}
 
     def feed_states(self) -> dict[str, FeedState]:
         """What is known of each feed, sitemap and listing, by address."""
@@ -557,10 +586,45 @@ class Warehouse:
                     failed.append(FailedCheck(name, expectation, len(rows), tuple(rows[:5])))
         return failed
 
-    def earliest_recorded_at(self) -> datetime | None:
-        """When the first row was recorded; no digest can be built for a cut before it."""
-        moment: datetime | None = self.select("earliest_recorded_at")[0]["recorded_at"]
-        return moment
+    def recorded_span(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last row was recorded; no digest can be rebuilt for a cut before the first."""
+        (row,) = self.select("recorded_span")
+        return None if row["first_at"] is None else (row["first_at"], row["last_at"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An exchange that is not kept yet, and the one that holds its body already."""
+
+    source_id: str
+    exchange: Exchange
+    same_as: str | None
+    first_asked_at: datetime | None
+
+    @property
+    def record(self) -> Record:
+        if self.first_asked_at is None:
+            return self.exchange
+        return Revisit(self.exchange, self.first_asked_at)
+
+
+def _new_exchanges(file: OpenFile, exchanges: Sequence[tuple[str, Exchange]], *, since: datetime) -> list[_Answer]:
+    distinct = {exchange.exchange_id: (source_id, exchange) for source_id, exchange in exchanges}
+    for row in _fetch(file, "known_exchanges", {"exchange_ids": list(distinct)}) if distinct else ():
+        del distinct[row["exchange_id"]]
+    bodies = [
+        {"url": storable(exchange.url), "body_sha256": exchange.body_sha256}
+        for _, exchange in distinct.values()
+        if exchange.body and exchange.is_whole
+    ]
+    held = {
+        (row["url"], row["body_sha256"]): (row["exchange_id"], row["asked_at"])
+        for row in (_fetch(file, "exchanges_of_body", {"rows": json_text(bodies), "since": since}) if bodies else ())
+    }
+    return [
+        _Answer(source_id, exchange, *held.get((storable(exchange.url), exchange.body_sha256), (None, None)))
+        for source_id, exchange in distinct.values()
+    ]
 
 
 def _as_kept_before(file: OpenFile, captures: Sequence[Capture]) -> list[Capture]:
