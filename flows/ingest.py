@@ -11,7 +11,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
+from alliancewatch.flow_setup import CATCH_UP, configure, hush_own_errors, one_line_errors, tell_failure, tell_success
 
 with one_line_errors():
     configure()
@@ -19,8 +19,15 @@ with one_line_errors():
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Cancelled
 
+from alliancewatch import alerts
+from alliancewatch.errors import RunInProgressError
+from alliancewatch.flow_parameters import Folder, Instant, SourceIds
 from alliancewatch.runs import IngestRun, RunReport
+from alliancewatch.schedules import ingest_is_made_up
 
 
 @task(cache_policy=NO_CACHE)
@@ -68,16 +75,16 @@ def publish(run: IngestRun) -> RunReport:
     return report
 
 
-@flow(name="ingest")
+@flow(name="ingest", on_failure=[tell_failure], on_crashed=[tell_failure], on_completion=[tell_success])
 def ingest(
-    sources: list[str] = [],  # noqa: B006 (Prefect shows the default in its form)
-    since: datetime | None = None,
-    now: datetime | None = None,
+    sources: SourceIds = [],  # noqa: B006 (Prefect shows the default in its form)
+    since: Instant | None = None,
+    now: Instant | None = None,
     ack: bool = False,
-    home: str | None = None,
-    config: str | None = None,
-) -> RunReport:
-    """One ingest run.
+    home: Folder | None = None,
+    config: Folder | None = None,
+) -> RunReport | State[RunReport]:
+    """One ingest run; a scheduled one that another run has made up for, or is in the way of, ends as Cancelled.
 
     Args:
         sources: ids from `sources.yaml`; none means all that are on.
@@ -88,14 +95,31 @@ def ingest(
         config: folder with config files, when it is not `config/` of the home.
     """
     settings = configure(home, config)
+    scheduled_at = _scheduled_at()
+    if scheduled_at is not None and ingest_is_made_up(settings, scheduled_at):
+        return Cancelled(message=f"made up for: a run that began after {scheduled_at.isoformat()} has ended well")
     clock = (lambda: now) if now else (lambda: datetime.now(UTC))
-    with IngestRun(
-        settings, clock=clock, source_ids=sources, since=since, on_stored=_print_ack if ack else None
-    ) as run:
-        poll(run)
-        fetch(run)
-        interpret(run)
-        return publish(run)
+    run = IngestRun(settings, clock=clock, source_ids=sources, since=since, on_stored=_print_ack if ack else None)
+    try:
+        with run:
+            poll(run)
+            fetch(run)
+            interpret(run)
+            return publish(run)
+    except RunInProgressError as error:
+        if scheduled_at is None:
+            raise
+        alerts.tell_failure(
+            settings, "ingest", error, now=datetime.now(UTC)
+        )  # which it is only if it goes on for hours
+        return Cancelled(message=error.message)
+
+
+def _scheduled_at() -> datetime | None:
+    """When the schedule, or `serve` in its place, wanted this run; None for one that somebody triggered."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return run.expected_start_time if run and (run.auto_scheduled or CATCH_UP in run.tags) else None
 
 
 def _print_ack(article_id: str) -> None:
@@ -108,5 +132,6 @@ hush_own_errors()
 if __name__ == "__main__":
     with one_line_errors():
         report = ingest()
+    assert isinstance(report, RunReport)  # a state only when a schedule started it
     print(json.dumps(dict(report.counts)))
     sys.exit(1 if report.failed else 0)

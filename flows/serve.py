@@ -1,32 +1,38 @@
 """The schedules: one long-lived process that runs the flows when `config/settings.yaml` says so.
 
     alliancewatch serve          starts a Prefect server too, unless PREFECT_API_URL names one
-    python flows/serve.py        the same for a server that runs already
+    python flows/serve.py [DIR]  the same for a server that runs already; DIR holds config files
 
 Each flow is a deployment that can also be triggered by hand, with parameters that Prefect checks first:
 
     prefect deployment run ingest/scheduled --param 'sources=["sankei"]'
     prefect deployment run weekly-digest/scheduled --param week=2026-W46
 
-A flow that is still running when its next time comes is not started again, and a missed time is not made up for: the
-next ingest run finds whatever is still in the feeds.
+Only one run of a flow works at a time: a lease of the home decides, not Prefect, whose own limits a killed run can hold
+for ever. What was missed while nothing was served is made up for by one run at the start.
 """
 
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from alliancewatch.errors import FlowError
-from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
+from alliancewatch.flow_setup import CATCH_UP, configure, hush_own_errors, one_line_errors
+
+CONFIG_FOLDER = sys.argv[1] if len(sys.argv) > 1 else None
 
 with one_line_errors():
-    config = configure()
+    config = configure(config=CONFIG_FOLDER)
 
 from prefect import Flow, get_client, serve
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
+
+from alliancewatch.schedules import digest_is_missed, ingest_is_missed
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -34,26 +40,30 @@ from ingest import ingest
 from weekly_digest import weekly_digest
 
 SERVER_WAIT_S = 180
-ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+PROCESSES = 3
+"""Runs at a time: one of each flow, and one that is told that another is in its way."""
 
 
 def main() -> None:
-    """Serve both flows until SIGTERM or Ctrl-C, once the server answers."""
+    """Serve the flows until SIGTERM or Ctrl-C, once the server answers."""
     _wait_for_server()
     schedule = config.settings.schedule
-    serve(
-        _scheduled(ingest, schedule.ingest),
-        _scheduled(weekly_digest, schedule.digest),
-        print_starting_message=False,
-    )
+    ingesting, digesting = _scheduled(ingest, schedule.ingest), _scheduled(weekly_digest, schedule.digest)
+    for deployment, is_missed in ((ingesting, ingest_is_missed), (digesting, digest_is_missed)):
+        deployment_id = deployment.apply()
+        assert isinstance(deployment_id, UUID)  # an awaitable only inside a running event loop
+        if is_missed(config, datetime.now(UTC)):
+            print(f"{deployment.flow_name} was missed: one run makes up for it", file=sys.stderr)
+            run_deployment(deployment_id, timeout=0, tags=[CATCH_UP])
+    serve(ingesting, digesting, limit=PROCESSES, print_starting_message=False)
 
 
 def _scheduled(flow: Flow[..., Any], cron: str) -> RunnerDeployment:
+    folder = {"config": str(Path(CONFIG_FOLDER).absolute())} if CONFIG_FOLDER else {}
     deployment = flow.to_deployment(
         "scheduled",
         schedule=Cron(cron, timezone=config.settings.schedule.zone),
-        parameters={"home": str(config.home)},
-        concurrency_limit=ONE_AT_A_TIME,
+        parameters={"home": str(config.home), **folder},
     )
     assert isinstance(deployment, RunnerDeployment)  # an awaitable only inside a running event loop
     return deployment

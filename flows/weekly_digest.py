@@ -1,27 +1,31 @@
-"""The weekly digest flow: choose the week's articles, build the digest, write its files, record that it was built.
+"""The weekly digest flow: choose the week's articles, build the digest, write its files, record it, mail it.
 
-python flows/weekly_digest.py                        the last complete week
-alliancewatch digest --week 2026-W46                 the same week from the command line, without Prefect
+python flows/weekly_digest.py                        what is due: the last complete week, and one that was missed
+alliancewatch digest --week 2026-W46                 one week from the command line, without Prefect
+
+What is due is mailed if a mail server and recipients are set; a week that is named, only with `send`.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors
+from alliancewatch.flow_setup import configure, hush_own_errors, one_line_errors, tell_failure, tell_success
 
 with one_line_errors():
     configure()
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
+from alliancewatch.alerts import tell_sources
 from alliancewatch.deliver import require_delivered
 from alliancewatch.digest_run import BuiltDigest, DigestRun
-from alliancewatch.errors import DeliveryDeferredError
+from alliancewatch.errors import DeliveryDeferredError, DeliveryError
+from alliancewatch.flow_parameters import Folder, Instant, MailAddresses, WeekLabel
+from alliancewatch.lease import hold_lease
+from alliancewatch.schedules import due_digests
 
 
 @task(cache_policy=NO_CACHE)
@@ -50,22 +54,25 @@ def deliver(run: DigestRun, built: BuiltDigest, recipients: tuple[str, ...], *, 
     require_delivered(run.week.label, deliveries)
 
 
-@flow(name="weekly-digest")
+@flow(name="weekly-digest", on_failure=[tell_failure], on_crashed=[tell_failure], on_completion=[tell_success])
 def weekly_digest(
-    week: Annotated[str, Field(pattern=r"^\d{4}-W\d{2}$")] | None = None,
-    as_of: datetime | None = None,
-    now: datetime | None = None,
-    out: str | None = None,
+    week: WeekLabel | None = None,
+    as_of: Instant | None = None,
+    now: Instant | None = None,
+    out: Folder | None = None,
     send: bool = False,
-    to: list[str] | None = None,
+    to: MailAddresses | None = None,
     force: bool = False,
-    home: str | None = None,
-    config: str | None = None,
+    home: Folder | None = None,
+    config: Folder | None = None,
 ) -> list[str]:
-    """Build one week's digest; returns the paths of its files.
+    """Build one week's digest, or those that are due; returns the paths of their files.
+
+    Without `week`, `as_of` and `out` that is the last complete week, and before it an earlier one that was missed; they
+    are mailed where mail is set, and the operator is told of sources that fell silent.
 
     Args:
-        week: such as `2026-W46`; the last complete week when not given.
+        week: such as `2026-W46`.
         as_of: show what the warehouse held at this instant; the Monday 07:00 in Tokyo after the week when not given.
         now: the run's clock, for a replay; the present when not given.
         out: folder for the files, when it is not `digests/<week>/` of the home.
@@ -75,17 +82,31 @@ def weekly_digest(
         home: the home folder, when it is not the one of `ALLIANCEWATCH_HOME`.
         config: folder with config files, when it is not `config/` of the home.
     """
-    run = DigestRun(
-        configure(home, config),
-        now=now or datetime.now(UTC),
-        week=week,
-        as_of=as_of,
-        out=Path(out) if out else None,
-    )
-    recipients = run.recipients(to or [], force=force) if send else ()
+    settings = configure(home, config)
+    instant = now or datetime.now(UTC)
+    with hold_lease(settings.home, "digest"):
+        if week or as_of or out or send or to:
+            run = DigestRun(settings, now=instant, week=week, as_of=as_of, out=Path(out) if out else None)
+            return _make(run, run.recipients(to or [], force=force) if send else (), force=force)
+        paths: list[str] = []
+        failures: list[DeliveryError] = []
+        for due, recipients in due_digests(settings, instant):
+            try:
+                run = DigestRun(settings, now=instant, week=due.label)
+                paths += _make(run, run.recipients(recipients) if recipients else ())
+            except DeliveryError as error:
+                failures.append(error)
+        for alarm in tell_sources(settings, now=instant):
+            get_run_logger().warning("%s", alarm)
+    if failures:
+        raise failures[-1]
+    return paths
+
+
+def _make(run: DigestRun, recipients: tuple[str, ...], *, force: bool = False) -> list[str]:
     built = build(run)
     paths = write(run, built)
-    if send:
+    if recipients:
         deliver(run, built, recipients, force=force)
     return paths
 

@@ -37,6 +37,8 @@ def test_it_ends_well_and_says_where_things_are(demo: tuple[Path, subprocess.Com
         "digests",
         ".prefect",
         "ingest.lease",
+        "import.lease",
+        "digest.lease",
     }
     assert not (home.parent / ".prefect").exists(), "Prefect's state stays in the home"
 

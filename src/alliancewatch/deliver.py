@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.parser import BytesHeaderParser
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Protocol
 from alliancewatch.errors import ConfigError, DeliveryDeferredError, DeliveryError, UsageError, WarehouseError
 from alliancewatch.model import DeliveryRecord, DeliveryState
 from alliancewatch.sanitize import one_line
+from alliancewatch.week import LATE_AFTER, Week
 
 if TYPE_CHECKING:
     from alliancewatch.settings import SmtpSettings
-    from alliancewatch.week import Week
 
 DELAYS_S = (1.0, 5.0, 20.0)
 """Waits between the rounds of one run. What a greylisting server wants more patience for is for a later run."""
@@ -37,9 +37,6 @@ UNKNOWN_LIMIT = 2
 
 SUSPENDED_AFTER = 3
 """Digests refused in a row because there is no such mailbox; after that the address is left alone."""
-
-LATE_AFTER = timedelta(days=10)
-"""A digest of a week that ended longer ago is old news: a backup was restored or the machine was off."""
 
 _NO_SUCH_MAILBOX = 550
 _MAX_REPLY_BYTES = 64 * 1024
@@ -147,6 +144,24 @@ def require_delivered(week: str, deliveries: Sequence[Delivery]) -> None:
     if all(delivery.state is DeliveryState.DEFERRED for delivery in deliveries):
         raise DeliveryDeferredError(message, hint="run it again later; nobody gets it twice")
     raise DeliveryError(message)
+
+
+def send_unrecorded(message: bytes, recipients: Sequence[str], smtp: SmtpSettings, *, sender: str) -> bool:
+    """Gives a message that is no digest to each recipient once, without a ledger; whether it reached any of them.
+
+    For mail to the operator, where a second copy does no harm and an outage of the warehouse must not stop it.
+    """
+    reached = False
+    for recipient in recipients:
+        exchange = _Exchange(smtp)
+        try:
+            verdict = exchange.send(sender, recipient, message)
+        finally:
+            exchange.leave()
+        reached |= verdict.state is DeliveryState.SENT
+        if verdict.is_shared:
+            break
+    return reached
 
 
 class _Stage(StrEnum):
@@ -428,7 +443,7 @@ class _Exchange:
         return self._ended(DeliveryState.UNKNOWN if is_unclear else DeliveryState.DEFERRED, detail)
 
     def _ended(self, state: DeliveryState, detail: str) -> _Verdict:
-        detail = one_line(_without_secrets(detail, self._smtp))
+        detail = one_line(without_secrets(detail, self._smtp))
         if state is not DeliveryState.SENT:
             detail = f"{detail} ({_WHEN[self._stage]})"
         return _Verdict(state, self._stage, None, detail)
@@ -499,7 +514,7 @@ def _as_sent(message: bytes) -> bytes:
     return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
-def _without_secrets(text: str, smtp: SmtpSettings) -> str:
+def without_secrets(text: str, smtp: SmtpSettings) -> str:
     """The text without the password, also as AUTH PLAIN and LOGIN write it: servers do echo what they were sent."""
     password = smtp.password.get_secret_value() if smtp.password else ""
     if not password:

@@ -206,6 +206,32 @@ class DigestRun:
         return self.as_of if self._is_as_of_stated and first_at <= self.as_of else last_at
 
 
+def digest_recipients(config: Config) -> tuple[str, ...]:
+    """Those of `digest.yaml`; nobody where no mail server is set."""
+    return config.read("digest.yaml", DigestSettings).recipients if config.settings.smtp.host else ()
+
+
+def unserved_recipients(config: Config, week: Week) -> tuple[str, ...] | None:
+    """Whom the digest of a week that is over still has to be made for; None when nothing is left to do.
+
+    All recipients of `digest.yaml` when it was never built, or was built by a run that died before the first mail;
+    those who wait for another try when some mail came to nothing. Empty where no mail is set and files are enough. A
+    week from before the warehouse existed was not missed.
+    """
+    if not config.warehouse_path.exists():
+        return None
+    warehouse = open_warehouse(config)
+    span = warehouse.recorded_span()
+    if span is None or span[0] >= week.end:
+        return None
+    stated = digest_recipients(config)
+    (progress,) = warehouse.select("digest_progress", week=week.label)
+    if not progress["is_built"] or (stated and progress["mailed_before"] and not progress["was_mailed"]):
+        return stated
+    waiting = {address.lower() for address in progress["waiting"]}
+    return tuple(address for address in stated if address.lower() in waiting) or None
+
+
 def article_of(row: Row) -> DigestArticle:
     """A row of `digest_articles.sql` as the digest reads it."""
     return DigestArticle(

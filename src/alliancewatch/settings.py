@@ -31,6 +31,11 @@ CONFIG_FILES = ("settings.yaml", "sources.yaml", "topics.yaml", "boilerplate.yam
 """The files of `config/`, each with a packaged default."""
 
 
+def _parts(value: object) -> object:
+    """A list as the environment holds it, comma-separated, as a tuple; anything else as it is."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +62,7 @@ class FetchSettings(_Section):
     @field_validator("allow_addresses", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _parts(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -118,6 +123,26 @@ class ScheduleSettings(_Section):
         return value
 
 
+class AlertSettings(_Section):
+    """Whom to tell by mail, over the server of `smtp`, that a run failed or sources fell silent; nobody when empty."""
+
+    recipients: tuple[str, ...] = ()
+    repeat_h: float = Field(24.0, ge=1)
+    """The same failure is not told again before this."""
+
+    @field_validator("recipients", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return _parts(value)
+
+    @field_validator("recipients")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from alliancewatch.digest import mail_address  # its templates are of no use to most commands
+
+        return tuple(dict.fromkeys(mail_address(address) for address in value))
+
+
 class Settings(_Section):
     """All of `settings.yaml`."""
 
@@ -126,6 +151,7 @@ class Settings(_Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     smtp: SmtpSettings = SmtpSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
 
 
 @dataclass(frozen=True)

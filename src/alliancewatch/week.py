@@ -16,6 +16,9 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 CUT = timedelta(hours=7)
 """A digest is cut on Monday at 07:00 in Tokyo, this long after its week has ended."""
 
+LATE_AFTER = timedelta(days=10)
+"""A digest of a week that ended longer ago is old news: a backup was restored or the machine was off."""
+
 _LABEL = re.compile(r"([0-9]{4})-W([0-9]{2})")
 
 
@@ -97,6 +100,12 @@ def dated_at(published_at: datetime | None, first_seen_at: datetime) -> datetime
 def last_complete_week(now: datetime) -> Week:
     """The week that ended last."""
     return week_of(now).previous
+
+
+def weeks_within_reach(now: datetime) -> list[Week]:
+    """The complete weeks that ended at most `LATE_AFTER` ago, oldest first: the last one, and at times one before."""
+    last = last_complete_week(now)
+    return [week for week in (last.previous, last) if now - week.end <= LATE_AFTER]
 
 
 def default_as_of(week: Week, now: datetime) -> datetime:

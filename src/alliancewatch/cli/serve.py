@@ -39,7 +39,8 @@ def serve(
         environment["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
         server = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         commands.append([sys.executable, *server])
-    commands.append([sys.executable, str(resource("flows", "serve.py"))])
+    folder = [str(config.absolute())] if config else []
+    commands.append([sys.executable, str(resource("flows", "serve.py")), *folder])
     say(f"Prefect: {environment['PREFECT_API_URL']}")
     say(f"ingest at `{schedule.ingest}`, digest at `{schedule.digest}`, {schedule.zone}; Ctrl-C ends it")
     with _children(commands, environment) as children:

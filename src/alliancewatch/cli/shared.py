@@ -73,6 +73,12 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
+def print_ack(article_id: str) -> None:
+    """`ACK <article id>` on stdout, at once: the row is durable."""
+    sys.stdout.write(f"ACK {article_id}\n")
+    sys.stdout.flush()
+
+
 def jsonable(value: object) -> object:
     """Dataclasses, enums and times as plain JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -16,6 +16,7 @@ from alliancewatch.cli.shared import (
     now,
     one_line,
     parse_instant,
+    print_ack,
     print_json,
     progress,
     say,
@@ -70,7 +71,7 @@ def import_pages(
         url=url,
         source_id=source,
         fetched_at=parse_instant(fetched_at) if fetched_at else None,
-        on_stored=_print_ack if ack else None,
+        on_stored=print_ack if ack else None,
     )
     results = []
     for page in imported:
@@ -95,11 +96,6 @@ def import_pages(
     say(f"{len(results)} pages: {counts or 'none'}")
     if any(result.outcome in FAILED_OUTCOMES for result in results):
         raise typer.Exit(1)
-
-
-def _print_ack(article_id: str) -> None:
-    sys.stdout.write(f"ACK {article_id}\n")
-    sys.stdout.flush()
 
 
 def sql(
