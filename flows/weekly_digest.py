@@ -51,6 +51,9 @@ def _may_pass(_task: object, _task_run: object, state: State[object]) -> bool:
 def deliver(run: DigestRun, built: BuiltDigest, recipients: tuple[str, ...], *, force: bool) -> None:
     """Mail the digest to those who have not had it; later once more when no server would take it now."""
     deliveries = run.deliver(built, recipients, clock=lambda: datetime.now(UTC), force=force)
+    for delivery in deliveries:
+        get_run_logger().info("%s: %s: %s", delivery.state, delivery.recipient, delivery.detail)
+    run.publish()
     require_delivered(run.week.label, deliveries)
 
 
@@ -78,7 +81,7 @@ def weekly_digest(
         out: folder for the files, when it is not `digests/<week>/` of the home.
         send: mail it to those who have not had it.
         to: mail to these addresses instead of the recipients of `digest.yaml`.
-        force: mail also a week long past, and to addresses that refused before.
+        force: mail also a week long past or not over, and to addresses that refused before.
         home: the home folder, when it is not the one of `ALLIANCEWATCH_HOME`.
         config: folder with config files, when it is not `config/` of the home.
     """

@@ -61,6 +61,7 @@ class FaultySmtp(AbstractContextManager["FaultySmtp"]):
         *,
         extensions: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
+        implicit_tls: bool = False,
     ) -> None:
         self.taken: list[tuple[str, bytes]] = []
         self.commands: list[str] = []
@@ -71,6 +72,7 @@ class FaultySmtp(AbstractContextManager["FaultySmtp"]):
         self._script = script
         self._extensions = extensions
         self._tls = tls
+        self._implicit_tls = implicit_tls
         self._counts: dict[tuple[str, str], int] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -113,6 +115,11 @@ class FaultySmtp(AbstractContextManager["FaultySmtp"]):
         state = _Connection()
         stream: socket.socket = raw
         stream.settimeout(20)
+        if self._implicit_tls:
+            assert self._tls is not None
+            stream = self._tls.wrap_socket(stream, server_side=True)
+            self._open.append(stream)
+            state.encrypted = True
         if not self._answer(stream, state, "connect", "220 loopback ESMTP"):
             return
         reader = stream.makefile("rb")

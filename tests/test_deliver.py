@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -23,12 +24,15 @@ from pydantic import SecretStr
 
 from alliancewatch.deliver import Delivery, check_sending, deliver_digest, require_delivered
 from alliancewatch.digest import DigestSettings, build_digest, render_eml
+from alliancewatch.digest_run import DigestRun
 from alliancewatch.errors import DeliveryDeferredError, DeliveryError, UsageError, WarehouseError
 from alliancewatch.lease import hold_lease
 from alliancewatch.model import DeliveryRecord, DeliveryState
-from alliancewatch.settings import SmtpSettings
+from alliancewatch.runs import import_pages
+from alliancewatch.settings import Config, SmtpSettings, load_config
 from alliancewatch.warehouse import Warehouse
 
+PAGES = Path(__file__).parent / "pages"
 NOW = datetime(2026, 11, 23, 1, tzinfo=UTC)
 SETTINGS = DigestSettings()
 A, B, C = "a@one.example", "b@two.example", "c@three.example"
@@ -355,6 +359,30 @@ def test_a_certificate_nobody_vouches_for_is_refused(
     assert server.recipients == []
 
 
+def test_mail_goes_over_tls_from_the_first_byte(warehouse: Warehouse, tls: ssl.SSLContext) -> None:
+    with FaultySmtp(tls=tls, implicit_tls=True, extensions=("AUTH LOGIN",)) as server:
+        settings = smtp(server, starttls=True, implicit_tls=True, user="desk", password="canary-42")
+        assert states(deliver(settings, warehouse)) == [SENT, SENT]
+    assert server.encrypted == [True, True]
+    assert "STARTTLS" not in server.commands
+
+
+def test_a_server_that_answers_in_the_clear_is_not_spoken_to_over_tls(warehouse: Warehouse) -> None:
+    with FaultySmtp() as server:
+        deliveries = deliver(smtp(server, implicit_tls=True), warehouse)
+    assert states(deliveries) == [REFUSED, REFUSED]
+    assert deliveries[0].detail.startswith("no safe connection: ")
+    assert (server.taken, server.recipients) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("stated", "begins_with_tls"),
+    [({}, False), ({"port": 465}, True), ({"port": 465, "implicit_tls": False}, False), ({"implicit_tls": True}, True)],
+)
+def test_port_465_is_spoken_to_over_tls(stated: dict[str, object], begins_with_tls: bool) -> None:
+    assert SmtpSettings.model_validate(stated).begins_with_tls is begins_with_tls
+
+
 def test_a_ledger_that_cannot_be_written_stops_the_mail(warehouse: Warehouse) -> None:
     with FaultySmtp() as server:
         holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
@@ -369,6 +397,38 @@ def test_a_ledger_that_cannot_be_written_stops_the_mail(warehouse: Warehouse) ->
         with pytest.raises(WarehouseError, match="mail is stopped"):
             deliver(smtp(server), Warehouse(warehouse.path, wait_s=0.2))
     assert server.connections == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+def test_a_disk_that_takes_nothing_more_stops_the_mail(warehouse: Warehouse, tmp_path: Path, disk: str) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.strip()}")
+    try:
+        ledger = Warehouse(Path(shutil.copy(warehouse.path, small)), wait_s=1)
+        if disk == "full":
+            with (small / "filling").open("wb", buffering=0) as filling, suppress(OSError):
+                while filling.write(bytes(4096)) == 4096:
+                    pass
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        with FaultySmtp() as server:
+            with pytest.raises(WarehouseError, match="mail is stopped"):
+                deliver(smtp(server), ledger)
+            assert (server.connections, server.taken) == (0, [])
+            if disk == "full":
+                (small / "filling").unlink()
+            else:
+                subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+            assert states(deliver(smtp(server), ledger)) == [SENT, SENT]
+        assert rows(ledger, A) == [RESERVED, SENT]
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 class _LosesTheEnd:
@@ -498,6 +558,56 @@ def test_the_command_mails_once_and_lists_whom_it_did_not_reach(tmp_path: Path) 
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"canary-42" not in kept
     assert "canary-42" not in sent.stdout + sent.stderr
+
+
+@pytest.fixture
+def mailing_home(tmp_path: Path) -> Path:
+    """A home with one article, whose digest goes to A."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "digest.yaml").write_text(f"recipients: [{A}]\n", "utf-8")
+    list(import_pages(home_config(tmp_path), [PAGES / "full-en.html"], clock=lambda: NOW))
+    return tmp_path
+
+
+def home_config(home: Path, **stated: str) -> Config:
+    return load_config({f"ALLIANCEWATCH_SMTP_{name}": value for name, value in stated.items()}, cwd=home, home=home)
+
+
+@pytest.mark.parametrize("to", [(), (A.upper(), B)])
+def test_recipients_are_not_sent_a_week_that_goes_on(mailing_home: Path, to: tuple[str, ...]) -> None:
+    config = home_config(mailing_home, HOST="mail.example")
+    run = DigestRun(config, now=NOW, week="2026-W48")
+    with pytest.raises(UsageError, match="week is not over: `2026-W48`: it ends at 2026-11-29T15:00"):
+        run.recipients(to)
+    assert len(run.recipients(to, force=True)) == (len(to) or 1)
+    assert run.recipients([B]) == (B,)
+    assert DigestRun(config, now=NOW, week="2026-W47").recipients() == (A,)
+
+
+def test_what_was_mailed_is_listed_though_the_snapshot_cannot_be_written(mailing_home: Path) -> None:
+    snapshot = home_config(mailing_home).snapshot_path
+
+    def obstruct(moment: Moment) -> Reply | None:
+        if moment.stage == "quit":
+            snapshot.unlink()
+            (snapshot / "in-the-way").mkdir(parents=True)
+        return None
+
+    with FaultySmtp(obstruct) as server:
+        command = [sys.executable, "-c", "from alliancewatch.cli import main; main()", "digest", "--send", "--json"]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "ALLIANCEWATCH_HOME": str(mailing_home),
+            "ALLIANCEWATCH_SMTP_HOST": "127.0.0.1",
+            "ALLIANCEWATCH_SMTP_PORT": str(server.port),
+            "ALLIANCEWATCH_SMTP_STARTTLS": "false",
+        }
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert [address for address, _ in server.taken] == [A]
+    assert [entry["state"] for entry in json.loads(done.stdout)["deliveries"]] == [SENT]
+    assert done.returncode == 1
+    assert "error: cannot" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_real_server_takes_the_message_and_a_mail_program_reads_it(warehouse: Warehouse) -> None:

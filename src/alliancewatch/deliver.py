@@ -397,9 +397,20 @@ class _Exchange:
         """The last reply, which is the one that ended it."""
         smtp = self._smtp
         assert smtp.host is not None
-        session = self._session = _Session(smtp.host, smtp.port, local_hostname=_own_name(), timeout=smtp.timeout_s)
+        session: _Session
+        if smtp.begins_with_tls:
+            session = _TlsSession(
+                smtp.host,
+                smtp.port,
+                local_hostname=_own_name(),
+                timeout=smtp.timeout_s,
+                context=ssl.create_default_context(),
+            )
+        else:
+            session = _Session(smtp.host, smtp.port, local_hostname=_own_name(), timeout=smtp.timeout_s)
+        self._session = session
         session.ehlo_or_helo_if_needed()
-        if smtp.starttls:
+        if smtp.starttls and not smtp.begins_with_tls:
             self._stage = _Stage.TLS
             session.starttls(context=ssl.create_default_context())
             session.ehlo_or_helo_if_needed()
@@ -500,6 +511,10 @@ class _Session(smtplib.SMTP):
                 raise smtplib.SMTPServerDisconnected
             line += byte
         return line
+
+
+class _TlsSession(_Session, smtplib.SMTP_SSL):
+    """The same over a connection that is encrypted from its first byte."""
 
 
 def _own_name() -> str:

@@ -51,7 +51,7 @@ class BuiltDigest:
 
 
 class DigestRun:
-    """One week's digest: `build` it, `write` it, and where it is wanted `deliver` it.
+    """One week's digest: `build` it, `write` it, and where it is wanted `deliver` it and `publish` what was sent.
 
     It shows what was known at `as_of`. Without `as_of` that is the Monday 07:00 in Tokyo after the week, or `now` if
     that is earlier. A stated `as_of` shows what the warehouse held at that instant; for one before the warehouse
@@ -135,8 +135,9 @@ class DigestRun:
     def recipients(self, to: Sequence[str] = (), *, force: bool = False) -> tuple[str, ...]:
         """Whom `deliver` mails to, one each: `to`, else those of `digest.yaml`.
 
-        Raises `UsageError` for what is no address, and when no mail server is set, nobody is to be mailed, or, without
-        `force`, the week is long past.
+        Raises `UsageError` for what is no address, when no mail server is set or nobody is to be mailed, and, without
+        `force`, for a week long past and for one that goes on: nobody is sent a week twice, so whoever `digest.yaml`
+        names would be left with the half of it.
         """
         stated: dict[str, str] = {}
         try:
@@ -146,6 +147,13 @@ class DigestRun:
             raise UsageError(str(error)) from None
         addresses = tuple(stated.values()) or self._settings.recipients
         check_sending(self._config.settings.smtp, addresses, self.week, now=self._now, force=force)
+        regular = {address.lower() for address in self._settings.recipients}
+        if self._now < self.week.end and not force and any(address.lower() in regular for address in addresses):
+            raise UsageError(
+                f"week is not over: `{self.week.label}`: it ends at {self.week.end.isoformat()}, and recipients of "
+                "digest.yaml that get it now would not get the whole of it then",
+                hint="leave out `--send`, or give another address with `--to`; `--force` sends it all the same",
+            )
         return addresses
 
     def deliver(
@@ -163,7 +171,7 @@ class DigestRun:
         `deliver_digest` does.
         """
         with hold_lease(self._config.home, "delivery"):
-            deliveries = deliver_digest(
+            return deliver_digest(
                 lambda recipient: render_eml(built.digest, self._settings, recipient),
                 recipients,
                 self._config.settings.smtp,
@@ -175,8 +183,10 @@ class DigestRun:
                 sleep=sleep,
                 force=force,
             )
+
+    def publish(self) -> None:
+        """Makes the ledger's new rows readable beside the run. After the mail, whose end nothing here can change."""
         self._warehouse.publish()
-        return deliveries
 
     def _record(self, built: BuiltDigest) -> None:
         run = self._run

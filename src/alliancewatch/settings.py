@@ -31,6 +31,10 @@ CONFIG_FILES = ("settings.yaml", "sources.yaml", "topics.yaml", "boilerplate.yam
 """The files of `config/`, each with a packaged default."""
 
 
+IMPLICIT_TLS_PORT = 465
+"""`submissions` in the registry of ports (RFC 8314, 7.3)."""
+
+
 def _parts(value: object) -> object:
     """A list as the environment holds it, comma-separated, as a tuple; anything else as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -104,6 +108,13 @@ class SmtpSettings(_Section):
     user: str | None = None
     password: SecretStr | None = None
     starttls: bool = True
+    implicit_tls: bool | None = None
+    """TLS from the first byte in place of STARTTLS (RFC 8314, 3.3); unset, on port 465 alone."""
+
+    @property
+    def begins_with_tls(self) -> bool:
+        """Whether the connection is encrypted before anything is said."""
+        return self.port == IMPLICIT_TLS_PORT if self.implicit_tls is None else self.implicit_tls
 
 
 class ScheduleSettings(_Section):

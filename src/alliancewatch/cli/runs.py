@@ -184,7 +184,8 @@ def digest(
         list[str] | None, typer.Option(metavar="ADDR", help="Mail to this address only; may be given again.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Mail also a week long past, and to addresses that refused before.")
+        bool,
+        typer.Option("--force", help="Mail also a week long past or not over, and to addresses that refused before."),
     ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -231,4 +232,6 @@ def _digest(
     if as_json:
         answer = {"week": run.week.label, "as_of": run.as_of, "items": shown, "files": [str(path) for path in paths]}
         print_json(answer | ({"deliveries": deliveries} if send else {}))
+    if send:
+        run.publish()
     require_delivered(run.week.label, deliveries)
