@@ -1,6 +1,6 @@
 """What the schedulers do, for real: `alliancewatch serve`, then Prefect's server with a process worker.
 
-    python bench/serve.py            both, about twelve minutes
+    python bench/serve.py            both, about twenty minutes
     python bench/serve.py serve      one of them; or: worker
 
 In a scratch home with the bundled newsstand and a mail server on loopback, on a schedule of every minute: a scheduled

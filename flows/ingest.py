@@ -26,7 +26,7 @@ from prefect.states import Cancelled
 from alliancewatch import alerts
 from alliancewatch.errors import RunInProgressError
 from alliancewatch.flow_parameters import Folder, Instant, SourceIds
-from alliancewatch.runs import IngestRun, RunReport
+from alliancewatch.runs import IngestRun, RunReport, require_plausible_clock
 from alliancewatch.schedules import ingest_is_made_up
 
 
@@ -95,6 +95,8 @@ def ingest(
         config: folder with config files, when it is not `config/` of the home.
     """
     settings = configure(home, config)
+    if now is None:
+        require_plausible_clock(settings, datetime.now(UTC))
     scheduled_at = _scheduled_at()
     if scheduled_at is not None and ingest_is_made_up(settings, scheduled_at):
         return Cancelled(message=f"made up for: a run that began after {scheduled_at.isoformat()} has ended well")
@@ -105,7 +107,7 @@ def ingest(
             poll(run)
             fetch(run)
             interpret(run)
-            return publish(run)
+            report = publish(run)
     except RunInProgressError as error:
         if scheduled_at is None:
             raise
@@ -113,6 +115,9 @@ def ingest(
             settings, "ingest", error, now=datetime.now(UTC)
         )  # which it is only if it goes on for hours
         return Cancelled(message=error.message)
+    if scheduled_at is not None:  # nobody sees its report
+        report.require_answers()
+    return report
 
 
 def _scheduled_at() -> datetime | None:

@@ -25,6 +25,7 @@ from alliancewatch.digest_run import BuiltDigest, DigestRun
 from alliancewatch.errors import DeliveryDeferredError, DeliveryError
 from alliancewatch.flow_parameters import Folder, Instant, MailAddresses, WeekLabel
 from alliancewatch.lease import hold_lease
+from alliancewatch.runs import require_plausible_clock
 from alliancewatch.schedules import due_digests
 
 
@@ -87,6 +88,8 @@ def weekly_digest(
     """
     settings = configure(home, config)
     instant = now or datetime.now(UTC)
+    if now is None:
+        require_plausible_clock(settings, instant)
     with hold_lease(settings.home, "digest"):
         if week or as_of or out or send or to:
             run = DigestRun(settings, now=instant, week=week, as_of=as_of, out=Path(out) if out else None)

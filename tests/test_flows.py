@@ -109,6 +109,41 @@ def test_ingest_without_prefect_does_the_same_and_tells_of_a_failure(tmp_path: P
     assert [subject.partition(": ingest ")[2] for subject in subjects] == ["failed", "works again"]
 
 
+SCHEDULED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from ingest import ingest
+from prefect import tags
+with tags("catch-up"):
+    state = ingest(return_state=True)
+print(state.name)
+"""
+
+
+def test_a_scheduled_run_that_no_source_answered_is_told(tmp_path: Path) -> None:
+    with Newsstand(at=parse_week("2026-W46").end) as newsstand:
+        home = home_of(newsstand, tmp_path / "home").home
+    with FaultySmtp() as server:
+        environment = {
+            "ALLIANCEWATCH_HOME": str(home),
+            "ALLIANCEWATCH_SMTP_HOST": "127.0.0.1",
+            "ALLIANCEWATCH_SMTP_PORT": str(server.port),
+            "ALLIANCEWATCH_SMTP_STARTTLS": "false",
+            "ALLIANCEWATCH_ALERTS_RECIPIENTS": "op@example.org",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", SCHEDULED, ROOT / "flows"],
+            capture_output=True,
+            text=True,
+            env=os.environ | environment,
+            timeout=120,
+            check=False,
+        )
+        ((_, message),) = server.taken
+    assert done.stdout.splitlines()[-1] == "Failed"
+    assert "no source answered: `2026" in message.decode().replace("=\r\n", "")
+
+
 @pytest.mark.parametrize("how", ["command", "script"])
 def test_where_prefect_cannot_work_the_way_without_it_is_named(tmp_path: Path, how: str) -> None:
     with socket.socket() as closed:

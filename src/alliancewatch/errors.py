@@ -13,6 +13,7 @@
     ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
     ├── UnreadableError       bytes that hold no page, feed or archive
     ├── RunInProgressError    another run has the home's lease: exit 75, try later
+    ├── ClockError            the machine's clock cannot be right: exit 75, try later
     └── FlowError             a flow could not run
 
 What a site answers is a value (`model.Response.outcome`), never an exception.
@@ -98,6 +99,12 @@ class UnreadableError(AllianceWatchError):
 
 class RunInProgressError(AllianceWatchError):
     """Another run works in the same home."""
+
+    exit_code = 75
+
+
+class ClockError(AllianceWatchError):
+    """The machine's clock shows a time at which nothing should be recorded."""
 
     exit_code = 75
 

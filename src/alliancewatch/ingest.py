@@ -406,6 +406,8 @@ class SourceTally:
 
     source_id: str
     polled: int
+    unanswered: int
+    """Looks at a feed, sitemap or listing that came to nothing."""
     fetched: int
     new: int
     revised: int
@@ -429,6 +431,7 @@ def tally(polls: Iterable[Poll], outcomes: Iterable[CandidateOutcome]) -> list[S
             SourceTally(
                 source_id=source_id,
                 polled=len(polled),
+                unanswered=len(bad_polls),
                 fetched=sum(outcome.capture_id is not None for outcome in ended),
                 new=sum(outcome.outcome is Outcome.STORED for outcome in ended),
                 revised=sum(outcome.outcome is Outcome.REVISED for outcome in ended),

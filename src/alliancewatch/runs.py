@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from alliancewatch.archive import Archive
 from alliancewatch.boilerplate import BoilerplateRules
 from alliancewatch.classify import Classifier, Taxonomy
-from alliancewatch.errors import RunInProgressError, UsageError
+from alliancewatch.errors import ClockError, FetchError, RunInProgressError, UsageError
 from alliancewatch.fetch import Fetcher
 from alliancewatch.ingest import (
     Interpreter,
@@ -52,6 +52,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Clock = Callable[[], datetime]
+
+CLOCK_BOUNDS = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC))
+"""A clock without battery starts in 1970 or in the year it was made; one of 32 bits ends in January 2038."""
+
+CLOCK_SLACK = timedelta(days=2)
+"""How far the last row may lie ahead: more than a step of NTP, a wrong time zone, or another machine's clock."""
+
+
+def require_plausible_clock(config: Config, now: datetime) -> None:
+    """Raises `ClockError` if `now`, by the machine's clock, cannot be: out of all bounds, or long before the last row.
+
+    What is recorded with a wrong time never leaves the history. For runs by the clock only, not for replays.
+    """
+    if not config.settings.warehouse.check_clock:
+        return
+    first, end = CLOCK_BOUNDS
+    expected = f"expected {first.year} to {end.year - 1}"
+    is_plausible = first <= now < end
+    if is_plausible and config.warehouse_path.exists():
+        span = open_warehouse(config).recorded_span()
+        if span is not None:
+            expected = f"the warehouse's last row was recorded at {span[1].isoformat(timespec='seconds')}"
+            is_plausible = span[1] - now <= CLOCK_SLACK
+    if not is_plausible:
+        raise ClockError(
+            f"the clock cannot be right, nothing was done: {now.isoformat(timespec='seconds')}: {expected}",
+            hint="set the clock; if it is the row that is wrong, set ALLIANCEWATCH_WAREHOUSE_CHECK_CLOCK=false",
+        )
 
 
 def open_warehouse(config: Config) -> Warehouse:
@@ -101,6 +129,16 @@ class RunReport:
     def failed(self) -> bool:
         """Whether something that was wanted did not come."""
         return any(line.failed for line in self.sources)
+
+    def require_answers(self) -> None:
+        """Raises `FetchError` when sources were looked at and none answered: it is then us, or the network."""
+        looked_at = [line for line in self.sources if line.polled]
+        if looked_at and all(line.unanswered == line.polled for line in looked_at):
+            raise FetchError(
+                f"no source answered: `{self.run_id}`: all {len(looked_at)} failed, "
+                f"{looked_at[0].source_id} with: {'; '.join(looked_at[0].reasons)}",
+                hint="look at the network and the proxy; `alliancewatch fetch URL` shows what one address answers",
+            )
 
 
 @dataclass(frozen=True, slots=True)

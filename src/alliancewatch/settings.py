@@ -95,6 +95,8 @@ class WarehouseSettings(_Section):
 
     wait_s: float = Field(30.0, ge=0)
     """How long to wait for another process that holds the file."""
+    check_clock: bool = True
+    """Whether a run whose clock lies days behind the last recorded row is refused."""
     sql_timeout_s: float = Field(60.0, gt=0)
     sql_memory_limit: str = "1GB"
 

@@ -29,9 +29,12 @@ def reclean(
     Example: alliancewatch reclean --source sankei --since 2026-11-01 --dry-run
     """
     from alliancewatch.reclean import Lost, reclean
+    from alliancewatch.runs import require_plausible_clock
 
+    loaded = load(config)
+    require_plausible_clock(loaded, now())
     found = reclean(
-        load(config),
+        loaded,
         clock=now,
         source_ids=source or [],
         since=parse_instant(since) if since else None,

@@ -119,16 +119,17 @@ def _ingest_flow(
 
 def _ingest_plainly(loaded: Config, source_ids: list[str], since: datetime | None, *, ack: bool) -> RunReport:
     from alliancewatch.alerts import told
-    from alliancewatch.runs import IngestRun
+    from alliancewatch.runs import IngestRun, require_plausible_clock
 
-    with (
-        told(loaded, "ingest", now),
-        IngestRun(loaded, clock=now, source_ids=source_ids, since=since, on_stored=print_ack if ack else None) as run,
-    ):
-        run.poll()
-        run.fetch()
-        run.interpret()
-        return run.finish()
+    with told(loaded, "ingest", now):
+        require_plausible_clock(loaded, now())
+        with IngestRun(
+            loaded, clock=now, source_ids=source_ids, since=since, on_stored=print_ack if ack else None
+        ) as run:
+            run.poll()
+            run.fetch()
+            run.interpret()
+            return run.finish()
 
 
 def _list_due(loaded: Config, source_ids: list[str], since: datetime | None, *, as_json: bool) -> None:
@@ -216,7 +217,9 @@ def _digest(
 ) -> None:
     from alliancewatch.deliver import require_delivered
     from alliancewatch.digest_run import DigestRun
+    from alliancewatch.runs import require_plausible_clock
 
+    require_plausible_clock(loaded, now())
     run = DigestRun(loaded, now=now(), week=week, as_of=parse_instant(as_of) if as_of else None, out=out)
     recipients = run.recipients(to, force=force) if send else ()
     built = run.build()

@@ -52,7 +52,7 @@ def import_pages(
     Example: alliancewatch import saved/ --fetched-at 2026-11-16T09:00+09:00 --json
     """
     from alliancewatch.model import FAILED_OUTCOMES
-    from alliancewatch.runs import count_outcomes, import_pages
+    from alliancewatch.runs import count_outcomes, import_pages, require_plausible_clock
     from alliancewatch.saved_pages import find_files
     from alliancewatch.urls import canonical_url
 
@@ -64,6 +64,7 @@ def import_pages(
         raise UsageError(f"`--url` goes with one page: found {len(files)} files")
     if source is not None:
         loaded.sources.choose([source])
+    require_plausible_clock(loaded, now())
     imported = import_pages(
         loaded,
         progress(files, label="importing"),
