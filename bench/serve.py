@@ -226,7 +226,7 @@ def check_worker(bench: Bench) -> None:
 
     def worker() -> subprocess.Popen[bytes]:
         workers.append(
-            bench.start("prefect", "worker", "start", "--pool", "alliancewatch", "--limit", "3", with_server=True)
+            bench.start("prefect", "worker", "start", "--pool", "alliancewatch", "--limit", "4", with_server=True)
         )
         return workers[-1]
 

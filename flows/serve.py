@@ -7,6 +7,7 @@ Each flow is a deployment that can also be triggered by hand, with parameters th
 
     prefect deployment run ingest/scheduled --param 'sources=["sankei"]'
     prefect deployment run weekly-digest/scheduled --param week=2026-W46
+    prefect deployment run maintenance/scheduled
 
 Only one run of a flow works at a time: a lease of the home decides, not Prefect, whose own limits a killed run can hold
 for ever. What was missed while nothing was served is made up for by one run at the start.
@@ -37,10 +38,11 @@ from alliancewatch.schedules import digest_is_missed, ingest_is_missed
 sys.path.insert(0, str(Path(__file__).parent))
 
 from ingest import ingest
+from maintenance import maintenance
 from weekly_digest import weekly_digest
 
 SERVER_WAIT_S = 180
-PROCESSES = 3
+PROCESSES = 4
 """Runs at a time: one of each flow, and one that is told that another is in its way."""
 
 
@@ -55,7 +57,8 @@ def main() -> None:
         if is_missed(config, datetime.now(UTC)):
             print(f"{deployment.flow_name} was missed: one run makes up for it", file=sys.stderr)
             run_deployment(deployment_id, timeout=0, tags=[CATCH_UP])
-    serve(ingesting, digesting, limit=PROCESSES, print_starting_message=False)
+    maintaining = _scheduled(maintenance, schedule.maintenance)
+    serve(ingesting, digesting, maintaining, limit=PROCESSES, print_starting_message=False)
 
 
 def _scheduled(flow: Flow[..., Any], cron: str) -> RunnerDeployment:

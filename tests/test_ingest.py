@@ -31,8 +31,8 @@ from alliancewatch.model import (
     article_id_of,
 )
 from alliancewatch.newsstand import Newsstand, all_expected
-from alliancewatch.runs import IngestRun, interpreter_of, new_run, open_warehouse
-from alliancewatch.settings import Config, IngestSettings
+from alliancewatch.runs import IngestRun, import_pages, interpreter_of, new_run, open_warehouse
+from alliancewatch.settings import Config, IngestSettings, load_config
 from alliancewatch.urls import canonical_url
 from alliancewatch.warehouse import KnownUrl, Warehouse
 from alliancewatch.week import parse_week
@@ -162,6 +162,20 @@ def test_every_answer_is_archived_and_indexed(tmp_path: Path) -> None:
 
 def _query(url: str) -> str:
     return f"?{query}" if (query := urlsplit(url).query) else ""
+
+
+def test_a_page_that_is_imported_twice_in_a_run_ends_twice(tmp_path: Path) -> None:
+    page = (Path(__file__).parent / "pages" / "full-en.html").read_bytes()
+    files = [tmp_path / "first.html", tmp_path / "second.html"]
+    for file in files:
+        file.write_bytes(page)
+    config = load_config({"ALLIANCEWATCH_INGEST_BATCH_SIZE": "1"}, cwd=tmp_path, home=tmp_path / "home")
+    ended = [page.result.outcome for page in import_pages(config, files, clock=lambda: MIDWEEK)]
+    warehouse = open_warehouse(config)
+    assert ended == [Outcome.STORED, Outcome.UNCHANGED]
+    rows = json.loads(warehouse.run_sql("select outcome, found_in from outcomes order by found_in", "json").output)
+    assert [(row["outcome"], row["found_in"]) for row in rows] == list(zip(ended, map(str, files), strict=True))
+    assert warehouse.run_checks() == []
 
 
 def test_the_captures_of_an_import_are_left_to_it_while_it_goes_on(tmp_path: Path) -> None:

@@ -157,4 +157,8 @@ def test_prefect_yaml_has_the_default_schedules_and_flows_that_are_there() -> No
         (schedule,) = deployment["schedules"]
         found[flow] = (schedule["cron"], schedule["timezone"])
     default = ScheduleSettings()
-    assert found == {"ingest": (default.ingest, default.zone), "weekly_digest": (default.digest, default.zone)}
+    assert found == {
+        "ingest": (default.ingest, default.zone),
+        "weekly_digest": (default.digest, default.zone),
+        "maintenance": (default.maintenance, default.zone),
+    }

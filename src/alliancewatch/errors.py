@@ -8,6 +8,8 @@
     │   └── WarehouseDamagedError   the file is not a warehouse any more
     ├── ArchiveError          the archive of raw pages cannot be read or written: exit 1
     │   └── ArchiveGoneError     the file that held a page is not there any more
+    ├── BackupError           a backup cannot be made, is not whole, or does not give back what went in: exit 1
+    ├── MaintenanceError      a step of the upkeep failed: exit 1
     ├── DeliveryError         some recipients did not get the digest: exit 1
     │   └── DeliveryDeferredError   nobody could take it now: exit 75, try later
     ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
@@ -77,6 +79,14 @@ class ArchiveError(AllianceWatchError):
 
 class ArchiveGoneError(ArchiveError):
     """The archive file that held a page is not there any more: pruned, or lost."""
+
+
+class BackupError(AllianceWatchError):
+    """A backup cannot be made, is not whole, or does not give back what went in."""
+
+
+class MaintenanceError(AllianceWatchError):
+    """Steps of the nightly upkeep failed; the others were done."""
 
 
 class DeliveryError(AllianceWatchError):

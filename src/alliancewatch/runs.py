@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -399,7 +399,11 @@ def _import_batch(
         for page, capture in zip(pages, captures, strict=True)
     ]
     outcomes = warehouse.append_results(
-        run.run_id, results, versions=run.versions, recorded_at=clock(), known_at=known_at
+        run.run_id,
+        [replace(result, found_in=page.name) for page, result in zip(pages, results, strict=True)],
+        versions=run.versions,
+        recorded_at=clock(),
+        known_at=known_at,
     )
     for page, outcome in zip(pages, outcomes, strict=True):
         yield ImportedPage(page.name, outcome)

@@ -31,6 +31,9 @@ CONFIG_FILES = ("settings.yaml", "sources.yaml", "topics.yaml", "boilerplate.yam
 """The files of `config/`, each with a packaged default."""
 
 
+PREFECT_RUNS_KEPT_S = 30 * 24 * 3600
+"""A server that we start forgets older flow runs with their logs; the warehouse has our own record of every run."""
+
 IMPLICIT_TLS_PORT = 465
 """`submissions` in the registry of ports (RFC 8314, 7.3)."""
 
@@ -125,8 +128,9 @@ class ScheduleSettings(_Section):
     zone: ZoneName = "Asia/Tokyo"
     ingest: str = "7 * * * *"
     digest: str = "0 7 * * 1"
+    maintenance: str = "30 3 * * *"
 
-    @field_validator("ingest", "digest")
+    @field_validator("ingest", "digest", "maintenance")
     @classmethod
     def _is_cron_line(cls, value: str) -> str:
         try:
@@ -134,6 +138,19 @@ class ScheduleSettings(_Section):
         except CronSimError as error:
             raise ValueError(f"not a cron line ({error}): expected five fields such as `7 * * * *`") from None
         return value
+
+
+class MaintenanceSettings(_Section):
+    """What the nightly run keeps, and for how long."""
+
+    backup_folder: Path = Path("backups")
+    """Relative to the home."""
+    backups: int = Field(7, ge=0)
+    """How many are kept; with 0 none is made."""
+    drill_days: int = Field(7, ge=1)
+    """The newest backup is restored on trial when the last trial is this old."""
+    archive_days: int | None = Field(None, ge=1)
+    """WARC files in which nothing is younger are removed; None keeps all."""
 
 
 class AlertSettings(_Section):
@@ -164,6 +181,7 @@ class Settings(_Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     smtp: SmtpSettings = SmtpSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     alerts: AlertSettings = AlertSettings()
 
 
@@ -196,6 +214,11 @@ class Config:
     def digests_path(self) -> Path:
         """Folder with one folder a week."""
         return self.home / "digests"
+
+    @property
+    def backups_path(self) -> Path:
+        """Folder with one folder a backup."""
+        return self.home / self.settings.maintenance.backup_folder
 
     @property
     def prefect_home(self) -> Path:
@@ -279,6 +302,8 @@ def prefect_environment(prefect_home: Path) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(PREFECT_RUNS_KEPT_S),
         "PREFECT_LOGGING_LEVEL": "WARNING",
     }
 

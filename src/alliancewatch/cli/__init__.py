@@ -13,7 +13,7 @@ import traceback
 
 import typer
 
-from alliancewatch.cli import archive, pages, runs, store, web
+from alliancewatch.cli import archive, pages, runs, store, upkeep, web
 from alliancewatch.cli.demo import demo
 from alliancewatch.cli.serve import serve
 from alliancewatch.cli.sources import sources_app
@@ -41,6 +41,9 @@ for command in (
     serve,
     store.sql,
     archive.reclean,
+    upkeep.backup,
+    upkeep.restore,
+    upkeep.maintain,
 ):
     app.command(name=command.__name__.partition("_")[0])(command)
 app.add_typer(archive.archive_app, name="archive")

@@ -80,13 +80,15 @@ def print_ack(article_id: str) -> None:
 
 
 def jsonable(value: object) -> object:
-    """Dataclasses, enums and times as plain JSON values."""
+    """Dataclasses, enums, times and paths as plain JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, dict):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, frozenset, set)):

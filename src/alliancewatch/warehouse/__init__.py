@@ -8,16 +8,20 @@ from alliancewatch.warehouse.rows import content_hash
 from alliancewatch.warehouse.store import (
     FailedCheck,
     FeedState,
+    FileState,
     KeptResult,
     KnownUrl,
     SnapshotState,
     SqlAnswer,
     Warehouse,
+    inspect_file,
+    read_ledger,
 )
 
 __all__ = [
     "FailedCheck",
     "FeedState",
+    "FileState",
     "KeptResult",
     "KnownUrl",
     "SnapshotState",
@@ -25,4 +29,6 @@ __all__ = [
     "SqlFormat",
     "Warehouse",
     "content_hash",
+    "inspect_file",
+    "read_ledger",
 ]

@@ -168,9 +168,15 @@ def open_file(path: Path, *, wait_s: float, create: bool = False) -> Iterator[Op
 
 
 @contextmanager
-def open_snapshot(path: Path, *, folders: tuple[Path, ...] = (), **options: str) -> Iterator[DuckDBPyConnection]:
-    """A connection that can read the file and nothing else, besides `folders`."""
-    with translated(path, hint=f"delete `{path}`; it is published anew"), _closing(in_memory(**options)) as connection:
+def open_snapshot(
+    path: Path, *, folders: tuple[Path, ...] = (), hint: str | None = None, **options: str
+) -> Iterator[DuckDBPyConnection]:
+    """A connection that can read the file and nothing else, besides `folders`.
+
+    `hint` says what to do about a damaged file, if not to publish it anew.
+    """
+    hint = hint or f"delete `{path}`; it is published anew"
+    with translated(path, hint=hint), _closing(in_memory(**options)) as connection:
         if folders:
             connection.execute("SET allowed_directories = ?", [[str(folder) for folder in folders]])
         attach(connection, path, option="READ_ONLY")

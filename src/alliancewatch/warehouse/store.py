@@ -37,6 +37,7 @@ from alliancewatch.warehouse.analyst import SqlFormat, run_sql
 from alliancewatch.warehouse.connection import (
     CHECKPOINT_LOG_BYTES,
     OpenFile,
+    damaged,
     log_of,
     open_file,
     open_snapshot,
@@ -150,6 +151,18 @@ class FailedCheck:
     """What should hold, in a sentence."""
     row_count: int
     examples: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a warehouse file holds."""
+
+    migration: str
+    """The last one applied."""
+    row_counts: dict[str, int]
+    """By table."""
+    failed_checks: tuple[FailedCheck, ...] | None
+    """None for a file of another schema, which the checks are not written for."""
 
 
 class Warehouse:
@@ -577,19 +590,44 @@ class Warehouse:
     def run_checks(self) -> list[FailedCheck]:
         """Every check that found wrong rows; an empty list means healthy."""
         self._refresh()
-        failed = []
         with open_snapshot(self.snapshot) as connection:
-            for name, text in sql_files("checks").items():
-                rows = _dicts(connection.execute(text))
-                if rows:
-                    expectation = text.splitlines()[0].removeprefix("-- ")
-                    failed.append(FailedCheck(name, expectation, len(rows), tuple(rows[:5])))
-        return failed
+            return _failed_checks(connection)
 
     def recorded_span(self) -> tuple[datetime, datetime] | None:
         """When the first and the last row was recorded; no digest can be rebuilt for a cut before the first."""
         (row,) = self.select("recorded_span")
         return None if row["first_at"] is None else (row["first_at"], row["last_at"])
+
+
+def inspect_file(path: Path) -> FileState:
+    """What a warehouse file that nobody writes holds; the whole of it is read. Raises `WarehouseError`."""
+    with open_snapshot(path, hint="it is no whole copy; take another") as connection:
+        names = [name for (name,) in connection.execute(sql("tables")).fetchall()]
+        if "migration" not in names:
+            raise damaged(path, "it is no AllianceWatch warehouse", path)
+        counts = {name: connection.execute(sql("row_count"), {"table_name": name}).fetchall()[0][0] for name in names}
+        applied = connection.execute(sql("applied_migrations")).fetchall()
+        is_current = {name for name, _ in applied} == set(sql_files("migrations"))
+        return FileState(applied[-1][0], counts, tuple(_failed_checks(connection)) if is_current else None)
+
+
+def read_ledger(path: Path) -> list[DeliveryRecord]:
+    """The delivery ledger of a warehouse file that nobody writes. Raises `WarehouseError`."""
+    with open_snapshot(path, hint="its delivery ledger cannot be read") as connection:
+        if ("delivery",) not in connection.execute(sql("tables")).fetchall():
+            return []
+        rows = _dicts(connection.execute(sql("ledger")))
+    return [DeliveryRecord(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
+
+
+def _failed_checks(connection: DuckDBPyConnection) -> list[FailedCheck]:
+    failed = []
+    for name, text in sql_files("checks").items():
+        rows = _dicts(connection.execute(text))
+        if rows:
+            expectation = text.splitlines()[0].removeprefix("-- ")
+            failed.append(FailedCheck(name, expectation, len(rows), tuple(rows[:5])))
+    return failed
 
 
 @dataclass(frozen=True, slots=True)
