@@ -70,8 +70,12 @@ def test_each_door_is_one_module() -> None:
 def test_the_library_never_imports_prefect_or_flows() -> None:
     for top, files in modules().items():
         for path in files:
-            names = imports_of(path)
-            assert not any(name.split(".")[0] in ("prefect", "flows") for name in names), f"{top}: {path}"
+            tree = ast.parse(path.read_text("utf-8"))
+            # A command may, in the function that needs it.
+            nodes = tree.body if top == "cli" else list(ast.walk(tree))
+            named = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+            named += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+            assert not any(name.split(".")[0] in ("prefect", "flows") for name in named), f"{top}: {path}"
 
 
 @pytest.mark.parametrize("top", PURE)

@@ -164,6 +164,16 @@ def send_unrecorded(message: bytes, recipients: Sequence[str], smtp: SmtpSetting
     return reached
 
 
+def probe_server(smtp: SmtpSettings) -> str | None:
+    """What stands in the way of mail, up to the log-in and without sending any; None when nothing does."""
+    exchange = _Exchange(smtp)
+    try:
+        verdict = exchange.reach()
+    finally:
+        exchange.leave()
+    return verdict.detail if verdict else None
+
+
 class _Stage(StrEnum):
     """How far an exchange has come."""
 
@@ -369,8 +379,17 @@ class _Exchange:
 
     def send(self, sender: str, recipient: str, message: bytes) -> _Verdict:
         """Gives the message to the server; how that ended, whatever the server does."""
+        verdict = self._guarded(lambda: self._verdict(*self._talk(sender, recipient, message)))
+        assert verdict is not None
+        return verdict
+
+    def reach(self) -> _Verdict | None:
+        """Connects and logs in; what went wrong."""
+        return self._guarded(self._begin)
+
+    def _guarded(self, talk: Callable[[], _Verdict | None]) -> _Verdict | None:
         try:
-            return self._verdict(*self._talk(sender, recipient, message))
+            return talk()
         except smtplib.SMTPResponseException as error:
             return self._verdict(error.smtp_code, error.smtp_error)
         except (smtplib.SMTPServerDisconnected, ssl.SSLEOFError):
@@ -395,6 +414,29 @@ class _Exchange:
 
     def _talk(self, sender: str, recipient: str, message: bytes) -> tuple[int, bytes]:
         """The last reply, which is the one that ended it."""
+        self._begin()
+        session = self._session
+        assert session is not None
+        self._stage = _Stage.MAIL
+        options = [f"size={len(message)}"] if session.has_extn("size") else []
+        code, reply = session.mail(sender, options)
+        if code // 100 != 2:
+            return code, reply
+        self._stage = _Stage.RCPT
+        code, reply = session.rcpt(recipient)
+        if code // 100 != 2:
+            return code, reply
+        self._stage = _Stage.DATA
+        code, reply = session.docmd("DATA")
+        if code != 354:
+            return code, reply
+        # Bytes that the system did not take cannot have reached the server, so the message has no end there.
+        session.send(_as_sent(message) + b".\r\n")
+        self._stage = _Stage.END
+        return session.getreply()
+
+    def _begin(self) -> None:
+        """Connects, encrypts and logs in."""
         smtp = self._smtp
         assert smtp.host is not None
         session: _Session
@@ -417,23 +459,6 @@ class _Exchange:
         if smtp.user and smtp.password:
             self._stage = _Stage.AUTH
             session.login(smtp.user, smtp.password.get_secret_value())
-        self._stage = _Stage.MAIL
-        options = [f"size={len(message)}"] if session.has_extn("size") else []
-        code, reply = session.mail(sender, options)
-        if code // 100 != 2:
-            return code, reply
-        self._stage = _Stage.RCPT
-        code, reply = session.rcpt(recipient)
-        if code // 100 != 2:
-            return code, reply
-        self._stage = _Stage.DATA
-        code, reply = session.docmd("DATA")
-        if code != 354:
-            return code, reply
-        # Bytes that the system did not take cannot have reached the server, so the message has no end there.
-        session.send(_as_sent(message) + b".\r\n")
-        self._stage = _Stage.END
-        return session.getreply()
 
     def _verdict(self, code: int, reply: bytes | str) -> _Verdict:
         text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply

@@ -12,6 +12,8 @@ from pathlib import Path
 from alliancewatch.errors import RunInProgressError, UsageError
 
 _LOOK_AGAIN_S = 0.1
+_LEAST_WAIT_S = 0.2
+"""Longer than `lease_holder` has the lock for, to see whether it is free."""
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def hold_lease(home: Path, kind: str, *, wait_s: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"home cannot be written: `{home}`: {error.strerror or error}") from None
     try:
-        if not _locked(file, wait_s):
+        if not _locked(file, max(wait_s, _LEAST_WAIT_S)):
             holder = os.pread(file, 100, 0).decode("ascii", "replace").strip() or "another process"
             raise RunInProgressError(
                 f"another {kind} run is in progress: `{home}`: held by {holder}", hint="try again when it has ended"
@@ -40,6 +42,20 @@ def hold_lease(home: Path, kind: str, *, wait_s: float = 0.0) -> Iterator[None]:
             os.ftruncate(file, 0)
             os.pwrite(file, f"process {os.getpid()}\n".encode("ascii"), 0)
         yield
+    finally:
+        os.close(file)
+
+
+def lease_holder(home: Path, kind: str) -> str | None:
+    """Who holds the lease, such as `process 123`; None when nobody does. Changes nothing."""
+    try:
+        file = os.open(home / f"{kind}.lease", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        if _locked(file, 0.0):
+            return None
+        return os.pread(file, 100, 0).decode("ascii", "replace").strip() or "another process"
     finally:
         os.close(file)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 LEFT_AFTER = timedelta(days=1)
 """Unfinished files of this age were left by a run that was killed."""
 
-_DRILLED = "last-drill"
+DRILL_NOTE = "last-drill"
+"""File in the folder of backups; its time is that of the last trial restore."""
 
 
 class StepState(StrEnum):
@@ -112,7 +113,7 @@ def _drill(config: Config, now: datetime, dry_run: bool) -> tuple[StepState, str
     backups = backups_in(config.backups_path)
     if not backups:
         return StepState.SKIPPED, "no backup"
-    note = config.backups_path / _DRILLED
+    note = config.backups_path / DRILL_NOTE
     if note.exists():
         last = datetime.fromtimestamp(note.stat().st_mtime, UTC)
         if now - last < timedelta(days=config.settings.maintenance.drill_days):

@@ -15,6 +15,7 @@ import typer
 
 from alliancewatch.cli import archive, pages, runs, store, upkeep, web
 from alliancewatch.cli.demo import demo
+from alliancewatch.cli.doctor import doctor
 from alliancewatch.cli.serve import serve
 from alliancewatch.cli.sources import sources_app
 from alliancewatch.errors import AllianceWatchError
@@ -44,6 +45,7 @@ for command in (
     upkeep.backup,
     upkeep.restore,
     upkeep.maintain,
+    doctor,
 ):
     app.command(name=command.__name__.partition("_")[0])(command)
 app.add_typer(archive.archive_app, name="archive")

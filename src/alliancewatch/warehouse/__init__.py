@@ -16,6 +16,7 @@ from alliancewatch.warehouse.store import (
     Warehouse,
     inspect_file,
     read_ledger,
+    read_rows,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "content_hash",
     "inspect_file",
     "read_ledger",
+    "read_rows",
 ]

@@ -611,6 +611,12 @@ def inspect_file(path: Path) -> FileState:
         return FileState(applied[-1][0], counts, tuple(_failed_checks(connection)) if is_current else None)
 
 
+def read_rows(path: Path, name: str, **parameters: object) -> list[Row]:
+    """The rows of the query file of that name on a warehouse file, which is only read. Raises `WarehouseError`."""
+    with open_snapshot(path, hint=damaged(path, "", path).hint) as connection:
+        return _dicts(connection.execute(sql(name), parameters or None))
+
+
 def read_ledger(path: Path) -> list[DeliveryRecord]:
     """The delivery ledger of a warehouse file that nobody writes. Raises `WarehouseError`."""
     with open_snapshot(path, hint="its delivery ledger cannot be read") as connection:
