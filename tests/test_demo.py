@@ -21,7 +21,13 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[bytes]]:
     folder = tmp_path_factory.mktemp("demo")
-    return folder / "home", run("demo", "--keep", folder / "home", home=folder, HOME=str(folder))
+    # What the caller has set for another home must not count: none of it could work.
+    foreign = {
+        "ALLIANCEWATCH_SMTP_HOST": "mail.example",
+        "ALLIANCEWATCH_FETCH_DEADLINE_S": "soon",
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    }
+    return folder / "home", run("demo", "--keep", folder / "home", home=folder, stdin=b"", HOME=str(folder), **foreign)
 
 
 def test_it_ends_well_and_says_where_things_are(demo: tuple[Path, subprocess.CompletedProcess[bytes]]) -> None:
@@ -29,10 +35,18 @@ def test_it_ends_well_and_says_where_things_are(demo: tuple[Path, subprocess.Com
     assert done.returncode == 0, done.stderr.decode()
     named = [Path(path) for path in re.findall(r"(/\S+\.(?:html|txt|json|eml|duckdb))", done.stdout.decode())]
     assert len(named) == 5
+    messages = sorted((home / "mailbox").iterdir())
+    assert [path.name for path in messages] == [f"{number}.eml" for number in range(1, 7)]
+    last = email.message_from_bytes(messages[-1].read_bytes(), policy=email.policy.default)
+    assert last["To"] == "desk@embassy.example"
+    assert "2026-W47" in last["Subject"]
+    assert ask(home, "select distinct state from deliveries") == [{"state": "sent"}]
     assert all(path.stat().st_size > 1000 for path in named)
     assert {path.name for path in home.iterdir()} == {
         "config",
         "archive",
+        "mailbox",
+        "delivery.lease",
         "warehouse",
         "digests",
         ".prefect",
@@ -64,7 +78,7 @@ def test_the_runs_add_up_and_the_warehouse_is_sound(demo: tuple[Path, subprocess
 
     home, _ = demo
     assert ask(home, "select status, count(*) as n from runs where kind = 'ingest' group by all") == [
-        {"status": "done", "n": 4}
+        {"status": "done", "n": 6}
     ]
     assert open_warehouse(load_config({}, cwd=home, home=home)).run_checks() == []
     assert ask(home, "select count(*) as n from revisions where revision = 2")[0]["n"] >= 2
@@ -90,7 +104,7 @@ def test_a_flow_is_a_plain_script(demo: tuple[Path, subprocess.CompletedProcess[
         check=False,
     )
     assert done.returncode == 1, done.stderr.decode()
-    assert ask(home, "select count(distinct source_id) as n from polls where outcome = 'retry'")[0]["n"] == 9
+    assert ask(home, "select count(distinct source_id) as n from polls where outcome = 'retry'")[0]["n"] == 11
 
 
 def test_the_server_that_prefect_starts_can_be_imported() -> None:

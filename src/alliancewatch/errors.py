@@ -15,6 +15,7 @@
     ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
     ├── UnreadableError       bytes that hold no page, feed or archive
     ├── RunInProgressError    another run has the home's lease: exit 75, try later
+    ├── DemoError             the demo did not go as it should: exit 1
     ├── ClockError            the machine's clock cannot be right: exit 75, try later
     └── FlowError             a flow could not run
 
@@ -111,6 +112,10 @@ class RunInProgressError(AllianceWatchError):
     """Another run works in the same home."""
 
     exit_code = 75
+
+
+class DemoError(AllianceWatchError):
+    """The demo did not go as the newsstand means it to."""
 
 
 class ClockError(AllianceWatchError):

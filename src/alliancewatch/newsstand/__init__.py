@@ -1,8 +1,8 @@
 """A small world of publishers of our own writing, served over real HTTP on the loopback address.
 
-`demo` and the tests run on it: two ISO weeks (2026-W45 and 2026-W46 in Asia/Tokyo) of English and Japanese outlets
-with feeds, walls, edits, copies, odd pages and failures, and beside every page the answer that cleaning and
-labelling should give.
+`demo` and the tests run on it: three ISO weeks (2026-W45 to 2026-W47 in Asia/Tokyo) of English and Japanese outlets
+with feeds, walls, edits, copies, odd pages and failures, an outage, a redesign and a wall that goes up. Beside every
+page stands the answer that cleaning and labelling should give.
 """
 
 from alliancewatch.newsstand.answers import Expected, all_expected, expected

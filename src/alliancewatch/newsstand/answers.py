@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alliancewatch.model import AccessStatus, Outcome, Paragraph, Relevance
-from alliancewatch.newsstand.world import ODD_OUTCOMES, Edition, OddItem, Outlet, load_world
+from alliancewatch.newsstand.world import ODD_OUTCOMES, CopyKind, Edition, OddItem, Outlet, load_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class Expected:
     topics: tuple[str, ...] = ()
     """Strongest first."""
     copy_of: str | None = None
-    """`outlet/slug` of the story whose text it carries."""
+    """`outlet/slug` of the story whose news it carries."""
+    copy_kind: CopyKind | None = None
+    """How much of its text."""
 
     @property
     def primary(self) -> str | None:
@@ -101,12 +103,13 @@ def _of_edition(outlet: Outlet, edition: Edition) -> Expected:
         ),
         author_bio=facts.bio,
         notice=edition.notice,
-        access=facts.access,
-        remaining_chars=None if facts.total_chars is None else facts.total_chars - edition.shown_chars,
-        total_chars=facts.total_chars,
+        access=edition.access,
+        remaining_chars=None if edition.total_chars is None else edition.total_chars - edition.shown_chars,
+        total_chars=edition.total_chars,
         relevance=facts.relevance,
         topics=facts.topics,
         copy_of=facts.copy_of,
+        copy_kind=facts.copy_kind if facts.copy_of else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The bytes a newsstand outlet answers with: article pages, feeds, sitemap, lists, walls and errors.
 
 A page is a function of the data, the address and the instant. An article page changes only with the story's own
-editions: its related list names stories published before it.
+editions, a redesign or a wall of its outlet: its related list names stories published before it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def answer(world: World, outlet: Outlet, path: str, at: datetime, addresses: Map
             return _odd_page(world, outlet, item, at, addresses)
     for edition in world.published(outlet.id, at):
         if outlet.path_of(edition.story) == path:
-            return _article(world, outlet, edition, addresses)
+            return _article(world, outlet, edition, at, addresses)
     if path in {"/", outlet.listing_path, *outlet.sections}:
         links = [link for link in _links(world, outlet, at, addresses[outlet.id]) if link.edition]
         modified_at = max((link.edition.updated_at for link in links if link.edition), default=None)
@@ -83,7 +83,7 @@ def answer(world: World, outlet: Outlet, path: str, at: datetime, addresses: Map
     return _html(outlet, "error.html", status=404, at=at, addresses=addresses)
 
 
-def _article(world: World, outlet: Outlet, edition: Edition, addresses: Mapping[str, str]) -> Page:
+def _article(world: World, outlet: Outlet, edition: Edition, at: datetime, addresses: Mapping[str, str]) -> Page:
     story, base = edition.story, addresses[outlet.id]
     facts = story.facts
     earlier = [
@@ -98,11 +98,12 @@ def _article(world: World, outlet: Outlet, edition: Edition, addresses: Mapping[
     chunks = _chunks(edition.blocks)
     return _html(
         outlet,
-        f"{outlet.id}/article.html",
+        outlet.template_at(at),
         at=edition.updated_at,
         addresses=addresses,
-        modified_at=edition.updated_at,
+        modified_at=_changed_at(outlet, edition, at),
         encoding=encoding,
+        meta_encoding=facts.meta_encoding,
         edition=edition,
         facts=facts,
         url=base + outlet.path_of(story),
@@ -112,10 +113,16 @@ def _article(world: World, outlet: Outlet, edition: Edition, addresses: Mapping[
         figures=[chunk for chunk in chunks if chunk.kind == "figure"],
         body=[chunk for chunk in chunks if chunk.kind != "figure"],
         summary=_summary(edition),
-        remaining_chars=None if facts.total_chars is None else facts.total_chars - edition.shown_chars,
+        remaining_chars=None if edition.total_chars is None else edition.total_chars - edition.shown_chars,
         related=(earlier + older)[:4],
         popular=(older + earlier)[:5],
     )
+
+
+def _changed_at(outlet: Outlet, edition: Edition, at: datetime) -> datetime:
+    redesign = outlet.redesign.at if outlet.redesign is not None and outlet.redesign.at <= at else None
+    changes = (edition.updated_at, edition.walled_at, redesign)
+    return max(instant for instant in changes if instant is not None)
 
 
 def _chunks(blocks: tuple[Block, ...]) -> list[Chunk]:
@@ -218,6 +225,7 @@ def _html(
     status: int = 200,
     modified_at: datetime | None = None,
     encoding: str | None = None,
+    meta_encoding: str | None = None,
     **values: object,
 ) -> Page:
     encoding = encoding or outlet.encoding
@@ -226,7 +234,7 @@ def _html(
         .get_template(template)
         .render(
             outlet=outlet, base=addresses[outlet.id], at=at.astimezone(outlet.tzinfo), status=status,
-            encoding=encoding, **values,
+            encoding=meta_encoding or encoding, **values,
         )
     )  # fmt: skip
     content_type = f"text/html; charset={encoding}" if outlet.charset_header else "text/html"

@@ -10,7 +10,8 @@ classifier should give) and a body of blocks parted by blank lines:
     ![What the picture shows | CREDIT]
 
 What a reader sees of a story at an instant is its `Edition`: a `revision` of the front matter changes the text, the
-headline or both from its own instant on.
+headline or both from its own instant on. An outlet may get another template (`redesign`), put a wall before all its
+stories (`wall`) and be out of reach for a time (`outages`).
 """
 
 from __future__ import annotations
@@ -56,6 +57,22 @@ class Outage(_Data):
         return begun and not ended and path.startswith(self.path)
 
 
+class Redesign(_Data):
+    """From an instant on the outlet's pages, old and new, have another template: the same text in other markup."""
+
+    at: AwareDatetime
+    template: str
+
+
+class Wall(_Data):
+    """From an instant on the outlet shows of each story, old and new, the opening alone."""
+
+    at: AwareDatetime
+    access: AccessStatus
+    shown: int = Field(ge=1)
+    """Blocks of the body that stay."""
+
+
 OddKind = Literal["login", "challenge", "soft_404", "listing", "missing", "gone", "disallowed"]
 
 ODD_OUTCOMES: Mapping[OddKind, Outcome] = {
@@ -80,6 +97,9 @@ class OddItem(_Data):
     published: AwareDatetime
 
 
+CopyKind = Literal["full", "cut", "rewritten"]
+
+
 class Revision(_Data):
     """What changes in a story at an instant: the headline, passages of the text, paragraphs added at the end."""
 
@@ -87,7 +107,11 @@ class Revision(_Data):
     title: str | None = None
     standfirst: str | None = None
     replace: dict[str, str] = {}
+    remove: tuple[str, ...] = ()
+    """Passages whose paragraphs go."""
     append: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    """The whole text from then on, as of a story that is retracted."""
     notice: str | None = None
     """Line the page prints about the change."""
 
@@ -103,10 +127,15 @@ class StoryFacts(_Data):
     bio: str | None = None
     tags: tuple[str, ...] = ()
     copy_of: str | None = None
-    """`outlet/slug` of the story whose text this one carries."""
+    """`outlet/slug` of the story whose news this one carries, credited in its byline or text."""
+    copy_kind: CopyKind = "full"
+    """The whole text; its opening, by `copy_blocks`; or the news in words of its own."""
+    copy_blocks: int | None = Field(None, ge=1)
     lang: str | None = None
     """Where it differs from the outlet's."""
     encoding: str | None = None
+    meta_encoding: str | None = None
+    """What the page says of its encoding where that is wrong; the header is right then."""
     access: AccessStatus = AccessStatus.FULL
     total_chars: int | None = None
     """Length of the whole text in a story of which only the opening is shown."""
@@ -120,6 +149,8 @@ class StoryFacts(_Data):
     def _consistent(self) -> Self:
         if (self.relevance == "relevant") != bool(self.topics):
             raise ValueError("a relevant story names its topics, strongest first, and no other does")
+        if (self.copy_kind == "cut") != (self.copy_blocks is not None):
+            raise ValueError("a story that is cut says at how many blocks, and no other does")
         if any(revision.at <= self.published for revision in self.revisions):
             raise ValueError("a revision comes after publication")
         return self
@@ -147,17 +178,21 @@ class Story:
     slug: str
     facts: StoryFacts
     blocks: tuple[Block, ...]
+    wall: Wall | None = None
+    """Of its outlet."""
 
     def edition(self, at: datetime) -> Edition | None:
         """What readers see at that instant; None before publication."""
         facts = self.facts
         if at < facts.published:
             return None
-        edition = Edition(self, 1, facts.published, facts.title, facts.standfirst, self.blocks, None)
+        edition = Edition(
+            self, 1, facts.published, facts.title, facts.standfirst, self.blocks, None, facts.access, facts.total_chars
+        )
         for revision in facts.revisions:
             if revision.at <= at:
                 edition = edition.revised(revision)
-        return edition
+        return edition.behind(self.wall) if self.wall is not None and self.wall.at <= at else edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +206,19 @@ class Edition:
     standfirst: str | None
     blocks: tuple[Block, ...]
     notice: str | None
+    access: AccessStatus
+    total_chars: int | None
+    """Length of the whole text where only the opening is shown and the page says so."""
+    walled_at: datetime | None = None
+    """When the outlet's wall went up, if it stands before this story."""
+
+    def behind(self, wall: Wall) -> Edition:
+        """What the wall leaves of it."""
+        if self.access is not AccessStatus.FULL:
+            return self
+        opening = [block for block in self.blocks if block.kind != "caption"][: wall.shown]
+        blocks = tuple(block for block in self.blocks if block.kind == "caption" or block in opening)
+        return replace(self, blocks=blocks, access=wall.access, walled_at=wall.at)
 
     def revised(self, revision: Revision) -> Edition:
         """The edition after that change. Raises `UsageError` when a passage to be replaced is not there once."""
@@ -179,6 +227,12 @@ class Edition:
             if sum(block.text.count(old) for block in blocks) != 1:
                 raise UsageError(f"revision of story {self.story.slug}: “{old}”: not exactly once in the text")
             blocks = tuple(replace(block, text=block.text.replace(old, new)) for block in blocks)
+        for passage in revision.remove:
+            if sum(passage in block.text for block in blocks) != 1:
+                raise UsageError(f"revision of story {self.story.slug}: “{passage}”: not in exactly one paragraph")
+            blocks = tuple(block for block in blocks if passage not in block.text)
+        if revision.text:
+            blocks = tuple(Block("p", text) for text in revision.text)
         return replace(
             self,
             number=self.number + 1,
@@ -223,10 +277,21 @@ class Outlet(_Data):
     encoding: str = "utf-8"
     charset_header: bool = True
     disallow: tuple[SitePath, ...] = ()
+    family: str | None = None
+    """Name of the publisher, where several outlets are of one."""
+    template_of: SourceId | None = None
+    """Outlet of the same family whose page template it uses."""
+    redesign: Redesign | None = None
+    wall: Wall | None = None
     evergreen: tuple[str, ...] = ()
     """Headlines of older stories, for the lists of related and most read ones."""
     outages: tuple[Outage, ...] = ()
     odd_items: tuple[OddItem, ...] = ()
+
+    def template_at(self, at: datetime) -> str:
+        """Name of its article template at that instant, relative to the folder of outlets."""
+        name = self.redesign.template if self.redesign is not None and self.redesign.at <= at else "article.html"
+        return f"{self.template_of or self.id}/{name}"
 
     @property
     def tzinfo(self) -> ZoneInfo:
@@ -277,7 +342,8 @@ def load_world(folder: Path = OUTLETS) -> World:
         stories[outlet.id] = tuple(sorted(found, key=lambda story: (story.facts.published, story.slug)))
     originals = {f"{story.outlet_id}/{story.slug}": story for known in stories.values() for story in known}
     for outlet_id, known in stories.items():
-        stories[outlet_id] = tuple(_with_copied_text(story, originals) for story in known)
+        wall = outlets[outlet_id].wall
+        stories[outlet_id] = tuple(replace(_with_copied_text(story, originals), wall=wall) for story in known)
     return World(outlets, stories)
 
 
@@ -298,7 +364,10 @@ def _with_copied_text(story: Story, originals: Mapping[str, Story]) -> Story:
     original = originals.get(story.facts.copy_of)
     if original is None:
         raise UsageError(f"story {story.outlet_id}/{story.slug} copies `{story.facts.copy_of}`: no such story")
-    text = tuple(block for block in original.blocks if block.kind != "caption")
+    if story.facts.copy_kind == "rewritten":
+        return story
+    original = _with_copied_text(original, originals)
+    text = tuple(block for block in original.blocks if block.kind != "caption")[: story.facts.copy_blocks]
     captions = tuple(block for block in story.blocks if block.kind == "caption")
     return replace(story, blocks=captions + text)
 
