@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from homes import home_of
 
-from alliancewatch.newsstand import Newsstand
+from alliancewatch.newsstand import Newsstand, write_sources
 from alliancewatch.week import parse_week
 
 PROGRAM = Path(sys.executable).with_name("alliancewatch")
@@ -113,10 +113,45 @@ def test_classify_streams_and_names_a_bad_line(tmp_path: Path) -> None:
         for hit in topic["evidence"]:
             assert records[0][hit["field"]][hit["start"] : hit["end"]]
     assert (second["relevance"], second["topics"], second["primary"]) == ("irrelevant", [], None)
-    bad = run("classify", "--json", home=tmp_path, stdin=stdin + b"\n{not json}\n")
-    assert bad.returncode == 2
+    bad = run("classify", "--json", home=tmp_path, stdin=b'{not json}\n{"id": NaN}\n' + b"[" * 99_999 + b"\n" + stdin)
+    assert bad.returncode == 1
     assert len(lines(bad)) == 2
-    assert "line 3" in bad.stderr.decode()
+    said = bad.stderr.decode().splitlines()
+    assert [line.partition(":")[0] for line in said[:3]] == ["line 1", "line 2", "line 3"]
+    assert said[3] == "3 lines were left out, 2 are labelled"
+    assert run("classify", home=tmp_path, stdin=b"{not json}\n").returncode == 2
+    (odd,) = lines(run("classify", "--json", home=tmp_path, stdin=b'{"id": "\\ud800", "title": "x"}'))
+    assert odd["id"] == "\ud800"
+
+
+def test_what_is_no_address_or_no_home_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    assert run("clean", "-", "--url", "notaurl", home=tmp_path, stdin=page().encode()).returncode == 2
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "digest.yaml").write_text("recipient: [a@b.example]\n", "utf-8")
+    saved = tmp_path / "PAGE.HTML.GZ"
+    saved.write_bytes(gzip.compress(page().encode()))
+    refused = run("import", saved, home=tmp_path)
+    assert refused.returncode == 2
+    assert b"did you mean `recipients`?" in refused.stderr
+    assert not (tmp_path / "warehouse").exists()
+    (tmp_path / "config" / "digest.yaml").unlink()
+    assert run("import", saved, "--source", "imported", home=tmp_path).returncode == 0
+    assert ask(tmp_path, "select source_id from articles") == [{"source_id": "imported"}]
+
+
+def test_a_dry_run_and_a_home_that_is_named_leave_nothing_elsewhere(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    made = run("init", home=tmp_path, ALLIANCEWATCH_HOME=str(home))
+    assert made.stdout.decode().splitlines()[0] == f"home: {home}"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    with Newsstand(at=WEEK.end) as newsstand:
+        write_sources(newsstand, home / "config" / "sources.yaml")
+        settings = "fetch: {host_interval_s: 0, allow_addresses: [127.0.0.1]}\n"
+        (home / "config" / "settings.yaml").write_text(settings, "utf-8")
+        looked = run("ingest", "--dry-run", "--source", "harbor-times", home=home)
+    assert looked.returncode == 0
+    assert b"harbor-times\thttp" in looked.stdout
+    assert [path.name for path in home.iterdir()] == ["config"]
 
 
 def test_feed_takes_any_bytes(tmp_path: Path) -> None:

@@ -460,9 +460,9 @@ def test_an_ipv6_host_is_fetched() -> None:
         assert fetch(server.url("/ok")).outcome is FetchOutcome.OK
 
 
-def test_settings_that_are_no_addresses_are_named() -> None:
-    with pytest.raises(FetchError, match="allow_addresses"):
-        fetcher(allow_addresses=("localhost",))
+def test_a_port_beyond_the_last_one_is_rejected() -> None:
+    response = fetch("http://news.example:99999/")
+    assert (response.outcome, response.reason) == (FetchOutcome.REJECT, "not a port: 99999")
 
 
 # Politeness.

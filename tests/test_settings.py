@@ -91,6 +91,9 @@ def test_the_contact_joins_the_user_agent(tmp_path: Path) -> None:
         ("settings", "fetch:\n  contact: a\n  deadline_s: soon\n", 3, "`fetch.deadline_s`"),
         ("settings", "fetch:\n  deadline_s: -1\n", 2, "greater than 0"),
         ("settings", "fetch: [1, 2\n", 2, "not valid YAML"),
+        ("settings", "? [a, b]\n: c\n", 1, "a key is a plain word"),
+        ("settings", "fetch:\n  deadline_s: 2026-13-45\n", 2, "`fetch.deadline_s`"),
+        ("settings", "fetch:\n  allow_addresses: [localhost]\n", 2, "does not appear to be an IPv4 or IPv6 address"),
         ("settings", "- a\n", 1, "expected keys and values at the top"),
         ("settings", "fetch: {}\nsmtp: {}\nfetch: {}\n", 3, "stands twice"),
         ("sources", source(feed="[x]"), 10, "did you mean `feeds`?"),
@@ -108,6 +111,21 @@ def test_a_mistake_names_file_line_and_key(tmp_path: Path, file: str, text: str,
     assert f"{file}.yaml:{line}: " in str(caught.value)
     assert says in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_file_made_to_hurt_is_refused_at_once(tmp_path: Path) -> None:
+    billion = "a: &a [x, x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(20)
+    )
+    for text, says in ((billion, "unknown key"), ("a: " + "[" * 5000, "nested too deeply")):
+        with pytest.raises(ConfigError, match=says):
+            _ = config(tmp_path, {}, settings=text).settings
+
+
+def test_a_folder_in_the_place_of_a_file_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "config" / "settings.yaml").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        _ = load_config({}, cwd=tmp_path, home=tmp_path).settings
 
 
 @pytest.mark.parametrize(

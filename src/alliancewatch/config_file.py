@@ -35,10 +35,12 @@ def read_config(path: Path, model: type[M]) -> M:
 def parse_config(text: str, model: type[M], *, path: Path | str) -> M:
     """The YAML text as `model`; `path` only names it in messages. Raises `ConfigError`."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
         if root is not None:
-            _refuse_repeated_keys(root, path)
-        data = yaml.safe_load(text)
+            _refuse_odd_keys(root, path)
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except RecursionError:
+        raise ConfigError("not a config file: it is nested too deeply", path=path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -148,13 +150,30 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def _refuse_repeated_keys(root: yaml.Node, path: Path | str) -> None:
+class _Loader(yaml.SafeLoader):
+    """Without dates: what is one is for the model to say, which knows the line when it is none."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _refuse_odd_keys(root: yaml.Node, path: Path | str) -> None:
+    """Raises `ConfigError` for a key that stands twice or is no plain word."""
     pending: list[Any] = [root]
+    visited: set[int] = set()  # an alias stands for a node that was seen, maybe a billion times over
     while pending:
         node = pending.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise ConfigError("a key is a plain word", path=path, line=key.start_mark.line + 1)
                 if key.value in seen:
                     raise ConfigError(f"key `{key.value}` stands twice", path=path, line=key.start_mark.line + 1)
                 seen.add(key.value)

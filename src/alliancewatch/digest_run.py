@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -26,7 +27,7 @@ from alliancewatch.digest import (
     render_json,
     render_text,
 )
-from alliancewatch.errors import UsageError
+from alliancewatch.errors import OutputError, UsageError
 from alliancewatch.ingest import versions_of
 from alliancewatch.lease import hold_lease
 from alliancewatch.model import AccessStatus
@@ -121,14 +122,19 @@ class DigestRun:
         paths = []
         try:
             self._out.mkdir(parents=True, exist_ok=True)
-            for name, content in built.files:
-                path = self._out / name
-                unfinished = path.with_name(f".{name}.tmp")
-                unfinished.write_bytes(content)
-                os.replace(unfinished, path)
-                paths.append(path)
         except OSError as error:
             raise UsageError(f"cannot write the digest: `{self._out}`: {error.strerror or error}") from None
+        for name, content in built.files:
+            path = self._out / name
+            unfinished = path.with_name(f".{name}.tmp")
+            try:
+                unfinished.write_bytes(content)
+                os.replace(unfinished, path)
+            except OSError as error:
+                with suppress(OSError):
+                    unfinished.unlink(missing_ok=True)
+                raise OutputError(f"cannot write the digest: `{path}`: {error.strerror or error}") from None
+            paths.append(path)
         self._record(built)
         return paths
 

@@ -12,6 +12,7 @@
     ├── MaintenanceError      a step of the upkeep failed: exit 1
     ├── DeliveryError         some recipients did not get the digest: exit 1
     │   └── DeliveryDeferredError   nobody could take it now: exit 75, try later
+    ├── OutputError           files that were asked for cannot be written: exit 1
     ├── FetchError            the fetch door could not do what it was told (not: what the web answered)
     ├── UnreadableError       bytes that hold no page, feed or archive
     ├── RunInProgressError    another run has the home's lease: exit 75, try later
@@ -98,6 +99,10 @@ class DeliveryDeferredError(DeliveryError):
     """No recipient's server took the digest, and each may do so later."""
 
     exit_code = 75
+
+
+class OutputError(AllianceWatchError):
+    """Files that were asked for cannot be written; none is left half written."""
 
 
 class FetchError(AllianceWatchError):

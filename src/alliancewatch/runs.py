@@ -96,7 +96,8 @@ def existing_warehouse(config: Config) -> Warehouse:
     """The home's warehouse, which must be there. Raises `UsageError`."""
     if not config.warehouse_path.exists():
         raise UsageError(
-            f"no warehouse: `{config.warehouse_path}`: there is no such file", hint="run `alliancewatch ingest` first"
+            f"no warehouse: `{config.warehouse_path}`: there is no such file",
+            hint="run `alliancewatch ingest` or `import` first",
         )
     return open_warehouse(config)
 
@@ -108,6 +109,13 @@ def interpreter_of(config: Config) -> Interpreter:
         rules=config.read("boilerplate.yaml", BoilerplateRules),
         classifier=Classifier(config.read("topics.yaml", Taxonomy)),
     )
+
+
+def require_whole_config(config: Config) -> None:
+    """Raises `ConfigError` for a mistake in a config file that this run does not need, but the next digest does."""
+    from alliancewatch.digest import DigestSettings
+
+    config.read("digest.yaml", DigestSettings)
 
 
 def new_run(kind: Literal["ingest", "import", "digest", "reclean"], versions: Versions, started_at: datetime) -> Run:
@@ -154,18 +162,20 @@ class Looked:
 def look_for_due(
     sources: Sequence[Source],
     fetcher: Fetcher,
-    warehouse: Warehouse,
+    warehouse: Warehouse | None,
     settings: IngestSettings,
     *,
     clock: Clock,
     keep: Callable[[Answers], None],
     since: datetime | None = None,
 ) -> Looked:
-    """Polls the sources, hosts side by side, and chooses what to fetch. Stores nothing; `keep` may."""
-    polls, found = poll_sources(
-        sources, fetcher, warehouse.feed_states(), clock=clock, keep=keep, workers=settings.workers
-    )
-    known = warehouse.known_urls([candidate.canonical_url for candidate in found])
+    """Polls the sources, hosts side by side, and chooses what to fetch. Stores nothing; `keep` may.
+
+    Without a warehouse all is new.
+    """
+    states = warehouse.feed_states() if warehouse else {}
+    polls, found = poll_sources(sources, fetcher, states, clock=clock, keep=keep, workers=settings.workers)
+    known = warehouse.known_urls([candidate.canonical_url for candidate in found]) if warehouse else {}
     in_order = sorted(found, key=lambda candidate: (candidate.source_id, candidate.canonical_url))
     return Looked(polls, choose_due(in_order, known, settings, now=clock(), since=since), known)
 
@@ -185,6 +195,7 @@ class IngestRun(AbstractContextManager["IngestRun"]):
         since: datetime | None = None,
         on_stored: Callable[[str], None] | None = None,
     ) -> None:
+        require_whole_config(config)
         self._config = config
         self._settings = config.settings.ingest
         self._clock = clock
@@ -340,6 +351,7 @@ def _import_all(
     fetched_at: datetime | None,
     on_stored: Callable[[str], None] | None,
 ) -> Iterator[ImportedPage]:
+    require_whole_config(config)
     interpreter = interpreter_of(config)
     warehouse = open_warehouse(config)
     run = new_run("import", interpreter.versions, fetched_at or clock())

@@ -69,9 +69,10 @@ def find_files(paths: list[Path]) -> list[Path]:
 def read_saved(path: Path) -> Iterator[SavedPage]:
     """The pages of one file, in file order. Never raises for what the file holds: see `SavedPage.problem`."""
     try:
-        if ".warc" in path.suffixes[-2:]:
+        suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+        if ".warc" in suffixes:
             yield from _read_warc(path)
-        elif path.suffix == ".gz":
+        elif suffixes[-1:] == [".gz"]:
             yield _unzipped(path)
         else:
             yield _plain(path)

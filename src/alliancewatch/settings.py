@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +71,13 @@ class FetchSettings(_Section):
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _parts(value)
+
+    @field_validator("allow_addresses")
+    @classmethod
+    def _are_ip_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            ip_address(address)
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -228,7 +236,7 @@ class Config:
     def path_of(self, name: str) -> Path:
         """The file `name` is read from: the config folder's, else the packaged default."""
         own = (self.folder or self.home / "config") / name
-        return own if own.is_file() else resource("config", name)
+        return own if own.exists() or own.is_symlink() else resource("config", name)
 
     def read(self, name: str, model: type[M]) -> M:
         """The config file `name` as `model`. Raises `ConfigError`."""

@@ -31,7 +31,10 @@ def clean(
     """
     from alliancewatch.boilerplate import BoilerplateRules
     from alliancewatch.extract import clean_page
+    from alliancewatch.urls import canonical_url
 
+    if url is not None and canonical_url(url) is None:
+        raise UsageError(f"not a web address: `{url}`: expected http:// or https:// and a host")
     body = read_bytes(path)
     rules = load(config).read("boilerplate.yaml", BoilerplateRules)
     page = clean_page(body, url, rules=rules)
@@ -83,14 +86,23 @@ def classify(
     from alliancewatch.classify import Classifier, Taxonomy
 
     classifier = Classifier(load(config).read("topics.yaml", Taxonomy))
+    good_count, bad_count = 0, 0
     for number, record in _json_lines(path):
+        if isinstance(record, str):
+            bad_count += 1
+            say(one_line(f"line {number}: {record}"))
+            continue
+        good_count += 1
         labels = classifier.classify(record.get("title"), record.get("text") or "", record.get("lang"))
         name = record.get("id", number)
         if as_json:
             print_json(labels_json(name, labels))
         else:
             topics = ", ".join(f"{topic.topic_id} {topic.score:.2f}" for topic in labels.topics) or "no topic"
-            typer.echo(one_line(f"{name}\t{labels.relevance} {labels.relevance_score:.2f}\t{topics}"))
+            typer.echo("\t".join(map(one_line, (name, f"{labels.relevance} {labels.relevance_score:.2f}", topics))))
+    if bad_count:
+        say(f"{bad_count} lines were left out, {good_count} are labelled")
+        raise typer.Exit(1 if good_count else 2)
 
 
 def labels_json(name: object, labels: Labels) -> dict[str, object]:
@@ -109,21 +121,31 @@ def labels_json(name: object, labels: Labels) -> dict[str, object]:
     }
 
 
-def _json_lines(path: str) -> Iterator[tuple[int, dict[str, str | None]]]:
+def _json_lines(path: str) -> Iterator[tuple[int, dict[str, str | None] | str]]:
+    """Number and object of each line, or what is wrong with it."""
     stream = sys.stdin.buffer if path == "-" else _open(path)
     for number, line in enumerate(stream, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise UsageError(f"not a JSON object: line {number}: {error}") from None
-        if not isinstance(record, dict):
-            raise UsageError(f"not a JSON object: line {number}: found {type(record).__name__}")
-        for key in ("title", "text", "lang"):
-            if not isinstance(record.get(key), (str, type(None))):
-                raise UsageError(f"`{key}` is no text: line {number}: found {type(record[key]).__name__}")
-        yield number, record
+        if line.strip():
+            yield number, _record_of(line)
+
+
+def _record_of(line: bytes) -> dict[str, str | None] | str:
+    try:
+        record = json.loads(line, parse_constant=_refuse_constant)
+    except RecursionError:
+        return "not a JSON object: nested too deeply"
+    except ValueError as error:
+        return f"not a JSON object: {error}"
+    if not isinstance(record, dict):
+        return f"not a JSON object: found {type(record).__name__}"
+    for key in ("title", "text", "lang"):
+        if not isinstance(record.get(key), (str, type(None))):
+            return f"`{key}` is no text: found {type(record[key]).__name__}"
+    return record
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _open(path: str) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -31,16 +32,18 @@ if TYPE_CHECKING:
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The new home; default: the current folder.")
-    ] = Path(),
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="The new home; default: ALLIANCEWATCH_HOME, else the current folder."),
+    ] = None,
 ) -> None:
     """Make a home with the default config to edit. Files that are there already stay as they are.
 
     Example: alliancewatch init watch && ALLIANCEWATCH_HOME=watch alliancewatch ingest --dry-run
     """
-    for path, is_new in make_home(folder):
+    stated = os.environ.get("ALLIANCEWATCH_HOME")
+    home = (folder or (Path(stated).expanduser() if stated else Path())).resolve()
+    for path, is_new in make_home(home):
         say(f"{'wrote' if is_new else 'kept '} {path}")
-    home = folder.resolve()
     typer.echo(f"home: {home}")
     typer.echo(f"next: set `fetch.contact` in {home / 'config' / 'settings.yaml'}")
     typer.echo(f"then: ALLIANCEWATCH_HOME={home} alliancewatch ingest --dry-run")
@@ -136,11 +139,12 @@ def _list_due(loaded: Config, source_ids: list[str], since: datetime | None, *, 
     from alliancewatch.fetch import Fetcher
     from alliancewatch.runs import look_for_due, open_warehouse
 
+    has_warehouse = loaded.warehouse_path.exists()
     with Fetcher(loaded.settings.fetch, clock=now) as fetcher:
         looked = look_for_due(
             loaded.sources.choose(source_ids),
             fetcher,
-            open_warehouse(loaded),
+            open_warehouse(loaded) if has_warehouse else None,
             loaded.settings.ingest,
             clock=now,
             keep=lambda _: None,
@@ -150,7 +154,7 @@ def _list_due(loaded: Config, source_ids: list[str], since: datetime | None, *, 
         if as_json:
             print_json(candidate)
         else:
-            typer.echo(one_line(f"{candidate.source_id}\t{candidate.url}\t{candidate.title or ''}"))
+            typer.echo("\t".join(map(one_line, (candidate.source_id, candidate.url, candidate.title or ""))))
     for poll in looked.polls:
         if poll.outcome not in ("ok", "not_modified"):
             say(one_line(f"{poll.outcome}: {poll.source_id}: {poll.url}: {poll.reason}"))

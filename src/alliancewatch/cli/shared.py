@@ -69,7 +69,9 @@ def parse_instant(text: str) -> datetime:
 
 def print_json(value: object) -> None:
     """One JSON object on one line of stdout, flushed: a program reading along sees it at once."""
-    sys.stdout.write(json.dumps(jsonable(value), ensure_ascii=False) + "\n")
+    text = json.dumps(jsonable(value), ensure_ascii=False)
+    # A lone surrogate, which the web does send, has no UTF-8; escaped it is the same JSON.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
     sys.stdout.flush()
 
 

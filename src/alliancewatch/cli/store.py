@@ -54,6 +54,7 @@ def import_pages(
     from alliancewatch.model import FAILED_OUTCOMES
     from alliancewatch.runs import count_outcomes, import_pages, require_plausible_clock
     from alliancewatch.saved_pages import find_files
+    from alliancewatch.sources import IMPORTED
     from alliancewatch.urls import canonical_url
 
     if url is not None and canonical_url(url) is None:
@@ -62,7 +63,7 @@ def import_pages(
     files = find_files(paths)
     if url is not None and len(files) != 1:
         raise UsageError(f"`--url` goes with one page: found {len(files)} files")
-    if source is not None:
+    if source not in (None, IMPORTED):
         loaded.sources.choose([source])
     require_plausible_clock(loaded, now())
     imported = import_pages(

@@ -53,6 +53,8 @@ _PEEK_BYTES = 64 * 1024
 _PEEK_S = 2.0
 _CHUNK = 64 * 1024
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
+HIGHEST_PORT = 65535
+_PORT = re.compile(r":([0-9]+)$")
 _AUTHORITY = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:[/\\]*([^/?#]*)")
 
 
@@ -122,10 +124,7 @@ class Fetcher:
         self._hosts: dict[str, _Host] = {}
         self._hosts_lock = threading.Lock()
         self._closed = False
-        try:
-            self._allowed = frozenset(map(ip_address, settings.allow_addresses))
-        except ValueError as error:
-            raise FetchError(f"allow_addresses: {error}, expected IP addresses") from None
+        self._allowed = frozenset(map(ip_address, settings.allow_addresses))
 
     def __enter__(self) -> Self:
         return self
@@ -216,6 +215,9 @@ class Fetcher:
             raise _Ended(FetchOutcome.BLOCKED, "address hides its host behind a user name")
         url = resolve_url(target, base)
         if url is None:
+            port = authority and _PORT.search(authority[1])
+            if port and int(port[1]) > HIGHEST_PORT:
+                raise _Ended(FetchOutcome.REJECT, f"not a port: {port[1][:20]}")
             if authority and authority[1]:
                 raise _Ended(FetchOutcome.BLOCKED, "no host that a public site can have")
             raise _Ended(FetchOutcome.REJECT, "not a web address")

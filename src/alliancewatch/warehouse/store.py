@@ -553,7 +553,8 @@ class Warehouse:
         if not self.path.exists():
             if state is None:
                 raise WarehouseError(
-                    f"no warehouse: `{self.path}`: there is no such file", hint="run `alliancewatch ingest` first"
+                    f"no warehouse: `{self.path}`: there is no such file",
+                    hint="run `alliancewatch ingest` or `import` first",
                 )
             return replace(state, is_current=False, reason="the warehouse file is not here")
         if state is not None and state.is_current:
