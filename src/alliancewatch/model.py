@@ -290,6 +290,7 @@ class Evidence:
     """One hit of a term: `[start, end)` in code points of the field as it was given."""
 
     term: str
+    """As it stands there, whatever its form in the taxonomy."""
     field: Literal["title", "text"]
     start: int
     end: int

@@ -263,6 +263,7 @@ class _Scan:
     """Both fields of an article and what was found in them."""
 
     def __init__(self, topic_count: int, title: str, text: str) -> None:
+        self.given = {"title": title, "text": text}
         self.title, self.text = fold(title), fold(text)
         cjk = len(text) - len(_CJK.sub("", text))
         self.cjk = cjk + len(title) - len(_CJK.sub("", title))
@@ -338,7 +339,7 @@ class _Scan:
             if term.number in wanted:
                 place = (self.title if name == "title" else self.text).span(start, end)
                 if place is not None:
-                    found.append(Evidence(term.text, name, *place))
+                    found.append(Evidence(self.given[name][slice(*place)], name, *place))
                     if len(found) == _EVIDENCE_PER_LABEL:
                         break
         return tuple(found)
