@@ -319,5 +319,44 @@ def test_hostile_page_takes_a_second_per_megabyte_at_most(name: str) -> None:
     assert time.process_time() - start < max(1.0, len(body) / 1e6)
 
 
+CARD = (
+    "The ministers of the allies met on Tuesday to discuss the posture of forces, item {n}, officials said in Tokyo. "
+    "They agreed to meet again before the end of the year and to let their staffs prepare a statement."
+)
+
+
+@pytest.mark.parametrize(
+    ("markup", "reason"),
+    [
+        ('<div><h3><a href="/{n}">Ministers meet, part {n}</a></h3><p>' + CARD + '</p><a href="/{n}">More</a></div>',
+         "listing: 25 linked headlines, each with a teaser"),
+        ('<a href="/{n}"><h3>Ministers meet again, part {n}</h3></a><div>' + CARD + "</div>",
+         "listing: 25 linked headlines, each with a teaser"),
+        ('<li><a href="/{n}">Ministers of the allies meet again, part {n}</a></li>', "listing: 25 links and no text"),
+    ],
+)  # fmt: skip
+def test_a_row_of_headlines_is_a_listing(markup: str, reason: str) -> None:
+    cards = "".join(markup.replace("{n}", str(n)) for n in range(25))
+    page = clean_page(
+        f"<html><title>Security</title><body><main><h1>Security</h1>{cards}</main></body></html>".encode()
+    )
+    assert (page.verdict, page.reason) == ("not_article", reason)
+
+
+def test_an_article_with_a_few_linked_headlines_is_an_article() -> None:
+    linked = "".join(f'<h3><a href="/{n}">Item {n} of the agenda for Tokyo</a></h3><p>{CARD}</p>' for n in range(12))
+    page = clean_page(
+        f"<html><body><article><h1>The week</h1><p>{CARD * 4}</p>{linked}</article></body></html>".encode()
+    )
+    assert page.verdict == "article"
+
+
+@pytest.mark.parametrize("start", ["<rss version='2.0'>", "<?xml version='1.0'?>\n<!-- x --><feed>", "<urlset>"])
+def test_a_feed_is_no_article(start: str) -> None:
+    page = clean_page(f"{start}<title>News</title><description>{CARD}</description>".encode())
+    assert page.verdict == "not_article"
+    assert page.reason.startswith("feed: its root is <")
+
+
 def test_text_below_three_hundred_elements_is_kept() -> None:
     assert extract_text(b"<div>" * 300 + f"<p>{SENTENCES[0]}</p>".encode()) == SENTENCES[0]

@@ -16,7 +16,7 @@ from alliancewatch.extract.metadata import Metadata, language_of, read_metadata
 from alliancewatch.extract.plain import mark_text, read_lines
 from alliancewatch.model import Access, AccessStatus, Article, Removal
 
-EXTRACTOR_VERSION = "1"
+EXTRACTOR_VERSION = "2"
 """Changes whenever the same bytes and rules could give another article."""
 
 __all__ = [
@@ -37,6 +37,9 @@ _ANY_TAG = re.compile(
     r"</?(?:p|div|article|section|h[1-6]|a|span|li|ul|td|table|main|b|i|em|strong|script|style|font|form|br)"
     r"(?:\s[^<>]{0,2000})?/?>",
     re.I,
+)
+_DATA_ROOT = re.compile(
+    r"\s*(?:<\?.{0,500}?\?>\s*|<!--.{0,2000}?-->\s*)*<(rss|feed|rdf:RDF|urlset|sitemapindex|opml)\b", re.DOTALL
 )
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BINARY_STARTS = (
@@ -77,9 +80,10 @@ def clean_page(
     decoded = decode(body, declared_charset)
     if not decoded.readable or body.startswith(_BINARY_STARTS) or _is_binary(decoded.text):
         return _unreadable(decoded, url)
-    if is_html(decoded.text):
-        return _clean_html(decoded.text, url, zone, rules)
-    return _clean_text(decoded.text, url, zone, rules)
+    clean = _clean_html if is_html(decoded.text) else _clean_text
+    page = clean(decoded.text, url, zone, rules)
+    root = _DATA_ROOT.match(decoded.text)
+    return _page(page.article, Judgement("not_article", f"feed: its root is <{root[1]}>")) if root else page
 
 
 def extract_article(html: bytes, url: str | None = None) -> Article:

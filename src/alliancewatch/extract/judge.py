@@ -54,6 +54,42 @@ _LISTING_PATH = re.compile(
 )
 
 
+_CARDS = 8
+_TEASER_SHARE = 0.95
+"""Of the text. Round-ups and rankings with a linked headline to each entry stay below .83 on 1,276 real pages."""
+_TEASER_WEIGHT = 400
+_HEADLINE_WEIGHT = 18
+_LINKED = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """How far a page is a row of linked headlines with a paragraph under each."""
+
+    count: int
+    links: int
+    teaser_share: float
+
+    @classmethod
+    def of(cls, document: Document) -> _Cards:
+        """Counted over the page as it is shown."""
+        count, links, teasers, prose, follows = 0, 0, 0, 0, False
+        for block in document.blocks:
+            if block.kind == "HIDDEN":
+                continue
+            if block.link_density > _LINKED and weight(block.text) >= _HEADLINE_WEIGHT:
+                links += 1
+                follows = True
+            elif is_prose(block.text) and block.form != "h":
+                size = weight(block.text) if block.kind is None else 0
+                prose += size
+                if follows and size <= _TEASER_WEIGHT:
+                    count += 1
+                    teasers += size
+                follows = False
+        return cls(count, links, teasers / prose if prose else 1.0)
+
+
 def judge_page(document: Document, metadata: Metadata, lines: Sequence[Line], url: str | None) -> Judgement:
     """Judge a page whose blocks are marked: unlabelled lines are its supposed body."""
     body = [line for line in lines if line.kind is None]
@@ -91,6 +127,11 @@ def judge_page(document: Document, metadata: Metadata, lines: Sequence[Line], ur
         return Judgement("not_article", f"listing: its address ends in {path[-40:]}")
     if path in ("", "/") and (url or metadata.url) and not metadata.is_article and prose_size < 3000:
         return Judgement("not_article", "listing: it is a front page")
+    cards = _Cards.of(document)
+    if cards.count >= _CARDS and not metadata.is_article and cards.teaser_share >= _TEASER_SHARE:
+        return Judgement("not_article", f"listing: {cards.count} linked headlines, each with a teaser")
     if size == 0:
-        return Judgement("not_article", "no text")
+        return Judgement(
+            "not_article", f"listing: {cards.links} links and no text" if cards.links >= _CARDS else "no text"
+        )
     return Judgement("article", f"article: {len(prose)} paragraphs")
