@@ -345,6 +345,8 @@ def scratch_bench() -> Iterator[Bench]:
 
 def main(names: list[str]) -> int:
     """Exit code."""
+    # A shell that starts this in the background ignores SIGINT, and so would a worker, which stops itself by one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     checks = {"serve": check_serve, "worker": check_worker}
     versions = " ".join(f"{name} {version(name)}" for name in ("prefect", "sqlalchemy", "fastapi", "duckdb"))
     print(f"Python {platform.python_version()}, {versions}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -604,13 +605,22 @@ def mark_bios(lines: Sequence[Line], rules: BoilerplateRules) -> None:
         line.label(found[0], "about-author", found[1])
 
 
+_FORMAL_REPEATS = 3
+
+
 def mark_repeats(lines: Sequence[Line], _: BoilerplateRules) -> None:
-    """Cut a block that repeats a kept one as a whole; a longer block that begins the same stays."""
+    """Cut a block that repeats a kept one as a whole; a longer block that begins the same stays.
+
+    Subheads and list items that come three times or more are the form of the text: “Pros” under each thing compared.
+    """
     seen: dict[str, Line] = {}
+    formal = Counter(line.text.casefold() for line in lines if line.kind is None and line.form in ("h", "li"))
     for line in lines:
         if line.kind is not None and line.kind not in FIELD_KINDS:
             continue
         key = line.text.casefold()
+        if formal[key] >= _FORMAL_REPEATS and line.form in ("h", "li") and not ends_sentence(line.text):
+            continue
         earlier = seen.setdefault(key, line)
         if earlier is not line and not (line.rule == "above-credit" and earlier.kind != "CAPTION"):
             line.label("DUP", "repeat", f"repeats «{earlier.text[:60]}»")
