@@ -606,20 +606,21 @@ def mark_bios(lines: Sequence[Line], rules: BoilerplateRules) -> None:
 
 
 _FORMAL_REPEATS = 3
+_FORMAL_CHARS = 60
 
 
 def mark_repeats(lines: Sequence[Line], _: BoilerplateRules) -> None:
     """Cut a block that repeats a kept one as a whole; a longer block that begins the same stays.
 
-    Subheads and list items that come three times or more are the form of the text: “Pros” under each thing compared.
+    Short lines that come three times or more are the form of the text: “Pros” under each thing that is compared.
     """
     seen: dict[str, Line] = {}
-    formal = Counter(line.text.casefold() for line in lines if line.kind is None and line.form in ("h", "li"))
+    formal = Counter(line.text.casefold() for line in lines if line.kind is None)
     for line in lines:
         if line.kind is not None and line.kind not in FIELD_KINDS:
             continue
         key = line.text.casefold()
-        if formal[key] >= _FORMAL_REPEATS and line.form in ("h", "li") and not ends_sentence(line.text):
+        if formal[key] >= _FORMAL_REPEATS and len(key) <= _FORMAL_CHARS and not ends_sentence(line.text):
             continue
         earlier = seen.setdefault(key, line)
         if earlier is not line and not (line.rule == "above-credit" and earlier.kind != "CAPTION"):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules, match_rule
+from alliancewatch.extract.block_model import overrule
 from alliancewatch.extract.blocks import Block, Document, Element, weigh
 from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts, unescape
 from alliancewatch.prose import ends_sentence, is_closed, normal_text, weight, word_count
@@ -19,11 +20,21 @@ _NO_SECTION = frozenset(
 _NEVER_PROSE = frozenset(
     ["SHARE", "NAV", "DATE", "BYLINE", "TAGS", "LOGIN", "AUDIO", "GALLERY", "SUBSCRIBE", "EMBED", "HIDDEN"]
 )
+_NEVER_MOST = frozenset(["DATE", "BYLINE", "TAGS", "RANKING"])
 _LEAVES = frozenset(["p", "h2", "h3", "li", "ul", "ol", "span", "blockquote"])
 
 
 def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -> None:
     """Label title, standfirst, captions and all furniture among the page's blocks; the rest is the body."""
+    mark_by_rules(document, metadata, rules)
+    overrule(document)
+    for block in document.blocks:
+        if block.kind is None and block.form == "p" and block.bold and word_count(block.text) <= 12:
+            block.form = "p" if ends_sentence(block.text) else "h"
+
+
+def mark_by_rules(document: Document, metadata: Metadata, rules: BoilerplateRules) -> None:
+    """The same as far as rules go."""
     blocks = document.blocks
     total = weigh(document)
     title = _mark_title(blocks, metadata)
@@ -39,9 +50,6 @@ def mark_page(document: Document, metadata: Metadata, rules: BoilerplateRules) -
     _mark_inside(blocks, metadata, rules)
     mark_boilerplate(blocks, rules)
     _trim(blocks)
-    for block in blocks:
-        if block.kind is None and block.form == "p" and block.bold and word_count(block.text) <= 12:
-            block.form = "p" if ends_sentence(block.text) else "h"
 
 
 def section_of(document: Document, titles: set[str]) -> str | None:
@@ -110,6 +118,8 @@ def _void_hints(document: Document, title: Block | None, total: int) -> None:
             share = (prose if together else element.prose) / max(1, total)
             count = paragraphs if together else element.paragraphs
             whole = share > 0.7 and hint not in ("COMMENTS", "COOKIE", "RELATED")
+            # Parts of a guide may each be named after their date or rank.
+            whole = whole or (hint in _NEVER_MOST and prose * 2 > total)
             if whole or (hint in _NEVER_PROSE and count >= 3 and share > 0.3) or (share > 0.5 and buried):
                 element.hint = None
 
