@@ -113,9 +113,7 @@ def read_page(row: dict[str, Any], metrics: Any) -> Page | None:
 
 def fit(pages: list[Page]) -> Any:
     """A booster trained on the judged blocks of these pages."""
-    import lightgbm
-    import numpy
-
+    lightgbm, numpy = import_module("lightgbm"), import_module("numpy")
     rows = [
         (figures, is_article, size)
         for page in pages
@@ -157,8 +155,7 @@ def main() -> int:
         print(f"skipped: the page sets are not here: {PAGES}")
         return 0
     sys.path.insert(0, str(SHARED / "tools"))
-    import numpy
-
+    numpy = import_module("numpy")
     metrics = import_module("extraction_metrics")
 
     with (PAGES / "index.jsonl").open(encoding="utf-8") as lines:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alliancewatch.cli.shared import ConfigOption, JsonOption, jsonable, load, one_line, print_json, read_bytes, say
+from alliancewatch.cli.shared import (
+    ConfigOption,
+    JsonOption,
+    columns,
+    jsonable,
+    load,
+    one_line,
+    print_json,
+    read_bytes,
+    say,
+)
 from alliancewatch.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +109,7 @@ def classify(
             print_json(labels_json(name, labels))
         else:
             topics = ", ".join(f"{topic.topic_id} {topic.score:.2f}" for topic in labels.topics) or "no topic"
-            typer.echo("\t".join(map(one_line, (name, f"{labels.relevance} {labels.relevance_score:.2f}", topics))))
+            typer.echo(columns(name, f"{labels.relevance} {labels.relevance_score:.2f}", topics))
     if bad_count:
         say(f"{bad_count} lines were left out, {good_count} are labelled")
         raise typer.Exit(1 if good_count else 2)

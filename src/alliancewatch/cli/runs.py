@@ -14,6 +14,7 @@ from alliancewatch.cli.flows import load_flow
 from alliancewatch.cli.shared import (
     ConfigOption,
     JsonOption,
+    columns,
     load,
     now,
     one_line,
@@ -154,7 +155,7 @@ def _list_due(loaded: Config, source_ids: list[str], since: datetime | None, *, 
         if as_json:
             print_json(candidate)
         else:
-            typer.echo("\t".join(map(one_line, (candidate.source_id, candidate.url, candidate.title or ""))))
+            typer.echo(columns(candidate.source_id, candidate.url, candidate.title or ""))
     for poll in looked.polls:
         if poll.outcome not in ("ok", "not_modified"):
             say(one_line(f"{poll.outcome}: {poll.source_id}: {poll.url}: {poll.reason}"))

@@ -114,6 +114,11 @@ def progress(items: Iterable[T], *, label: str) -> Iterator[T]:
     yield from track(items, description=label, console=Console(stderr=True), transient=True)
 
 
+def columns(*fields: object) -> str:
+    """The fields as one line with tabs between them, each made fit by `one_line`."""
+    return "\t".join(map(one_line, fields))
+
+
 def one_line(text: object) -> str:
     """Text from outside made fit for one terminal line: no control characters, no line breaks."""
     return "".join(char if char.isprintable() else " " for char in str(text))

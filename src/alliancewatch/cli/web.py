@@ -10,6 +10,7 @@ import typer
 from alliancewatch.cli.shared import (
     ConfigOption,
     JsonOption,
+    columns,
     jsonable,
     load,
     now,
@@ -51,11 +52,7 @@ def fetch(
             if as_json:
                 print_json(record)
             else:
-                typer.echo(
-                    one_line(
-                        f"{record['outcome']}\t{record['status'] or '-'}\t{record['bytes']}\t{url}\t{record['reason']}"
-                    )
-                )
+                typer.echo(columns(record["outcome"], record["status"] or "-", record["bytes"], url, record["reason"]))
     if no_address := next((url for url in urls if not _SCHEME.match(url)), None):
         raise UsageError(f"not a web address: `{one_line(no_address)}`: expected http:// or https:// and a host")
 
@@ -129,9 +126,7 @@ def feed(
         return
     typer.echo(one_line(document.title or "(no title)"))
     for entry in document.entries:
-        typer.echo(
-            one_line(f"{entry.published_at or entry.published_raw or '-'}\t{entry.title or '-'}\t{entry.link or '-'}")
-        )
+        typer.echo(columns(entry.published_at or entry.published_raw or "-", entry.title or "-", entry.link or "-"))
     for problem in (*problems, *document.problems):
         say(one_line(f"problem: {problem}"))
     if document.dropped:

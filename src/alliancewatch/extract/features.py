@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alliancewatch.boilerplate import is_prose
-from alliancewatch.extract.blocks import Document, Element
+from alliancewatch.extract.blocks import Block, Document, Element
 from alliancewatch.prose import ends_sentence, is_closed, weight
 
 NEVER_JUDGED = frozenset(
@@ -28,6 +28,9 @@ NEVER_JUDGED = frozenset(
     ]
 )
 """Kinds that the rules are sure of."""
+
+_BY_PLACE = frozenset(["container", "outside-body", "beside-body", "links", "above-body", "below-body"])
+"""Rules that go by where a block stands and not by what it says."""
 
 _MARGIN = 15
 """Blocks before the first and after the last paragraph that are judged too."""
@@ -136,7 +139,12 @@ def judged_blocks(document: Document) -> list[int]:
     if not kept:
         return []
     start, end = max(0, kept[0] - _MARGIN), min(len(blocks), kept[-1] + _MARGIN + 1)
-    return [position for position in range(start, end) if blocks[position].kind not in NEVER_JUDGED]
+    return [position for position in range(start, end) if _is_open(blocks[position])]
+
+
+def _is_open(block: Block) -> bool:
+    """Whether nothing sure was said of it: what a phrase gave away would be cut again from the cleaned text."""
+    return block.kind is None or (block.kind not in NEVER_JUDGED and block.rule in _BY_PLACE)
 
 
 def figures_of(document: Document, positions: Sequence[int]) -> list[tuple[float, ...]]:
