@@ -10,6 +10,7 @@ import sys
 import threading
 from calendar import timegm
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
@@ -540,23 +541,27 @@ def test_sources_are_valid_configuration(newsstand: Newsstand, tmp_path: Path) -
 # By hand, and whose words ---------------------------------------------------------------------------------------
 
 
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody has, below those that the system gives out."""
+    for first in range(21000, 30000, count):
+        with ExitStack() as taken:
+            try:
+                for port in range(first, first + count):
+                    taken.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no row of free ports")
+
+
 def test_it_can_be_served_by_hand() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = min(probe.getsockname()[1], 65000)
-    command = [
-        sys.executable,
-        "-m",
-        "alliancewatch.newsstand",
-        "--at",
-        "2026-11-08T12:00:00+09:00",
-        "--port",
-        str(port),
-    ]
+    outlets = list(load_world().outlets)
+    command = [sys.executable, "-m", "alliancewatch.newsstand", "--at", "2026-11-08T12:00:00+09:00"]
+    command += ["--port", str(free_ports(len(outlets)))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        addresses = [process.stdout.readline().split()[0] for _ in load_world().outlets]
-        assert "Keen Sword opens" in fetch(addresses[list(load_world().outlets).index("harbor-times")]).text
+        addresses = [process.stdout.readline().split()[0] for _ in outlets]
+        assert "Keen Sword opens" in fetch(addresses[outlets.index("harbor-times")]).text
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
 
