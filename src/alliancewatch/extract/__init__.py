@@ -16,7 +16,7 @@ from alliancewatch.extract.metadata import Metadata, language_of, read_metadata
 from alliancewatch.extract.plain import mark_text, read_lines
 from alliancewatch.model import Access, AccessStatus, Article, Removal
 
-EXTRACTOR_VERSION = "4"
+EXTRACTOR_VERSION = "5"
 """Changes whenever the same bytes and rules could give another article."""
 
 __all__ = [

@@ -68,7 +68,7 @@ def assess_access(lines: Sequence[Line], rules: BoilerplateRules, signs: AccessS
         return Access(AccessStatus.TEASER, (stops["strong"], *ending, *flags))
     if ending:
         return Access(AccessStatus.TEASER, (*ending, *stops.values(), *flags))
-    if words < SHORT_BODY_WORDS:
+    if words < SHORT_BODY_WORDS and signs.free is not True:  # a subscription box stands below short free news too
         short = f"body of only {words} words"
         if "weak" in stops:
             return Access(AccessStatus.TEASER, (short, stops["weak"], *flags))
