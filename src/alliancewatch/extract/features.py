@@ -149,6 +149,8 @@ def _is_open(block: Block) -> bool:
 
 def figures_of(document: Document, positions: Sequence[int]) -> list[tuple[float, ...]]:
     """The figures of the blocks at these positions, as `NAMES` says. Linear in the length of the page."""
+    if not positions:
+        return []
     blocks = document.blocks
     count = len(blocks)
     weights = [weight(block.text) for block in blocks]
