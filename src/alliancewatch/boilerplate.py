@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -319,6 +319,11 @@ def _is_word(character: str) -> bool:
 # ------------------------------------------------------------------------------------------------ steps
 
 
+_PARAGRAPH = 200
+_SHORT_PARAGRAPH = 80
+"""Weight from which a block is a paragraph: in any case, and if it ends like a sentence."""
+
+
 @dataclass(slots=True)
 class Line:
     """A block of text on its way to a field or to the ledger."""
@@ -336,6 +341,14 @@ class Line:
     """Zone for which the rules were asked; asking again would give the same."""
     no_caption: bool = False
     """Whether its form was looked at and is no caption's."""
+    size: int = field(init=False, default=0)
+    """Its weight."""
+    is_prose: bool = field(init=False, default=False)
+    """Whether it reads like a paragraph of an article rather than like a label."""
+
+    def __post_init__(self) -> None:
+        self.size = weight(self.text)
+        self.is_prose = self.size >= _PARAGRAPH or (self.size >= _SHORT_PARAGRAPH and ends_sentence(self.text))
 
     def label(self, kind: str, rule: str, evidence: str) -> None:
         """Mark the line."""
@@ -383,8 +396,7 @@ def _may_be_cut(folded: str, words: int, rule: Rule, zone: Zone) -> bool:
 
 def is_prose(text: str) -> bool:
     """Whether a block reads like a paragraph of an article rather than like a label."""
-    size = weight(text)
-    return size >= 200 or (size >= 80 and ends_sentence(text))
+    return Line(text).is_prose
 
 
 def is_long_prose(text: str) -> bool:
@@ -520,7 +532,7 @@ def _label_list_below(heading: Line, below: Line) -> None:
 
 def prose_span(lines: Sequence[Line]) -> tuple[int, int]:
     """Positions of the first and the last unmarked paragraph; of all lines when none reads like one."""
-    prose = [position for position, line in enumerate(lines) if line.kind is None and is_prose(line.text)]
+    prose = [position for position, line in enumerate(lines) if line.kind is None and line.is_prose]
     return (prose[0], prose[-1]) if prose else (0, len(lines) - 1)
 
 
@@ -531,7 +543,7 @@ def mark_tail(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     ends: list[int] = []
     for position in range(len(lines) - 1, -1, -1):
         line = lines[position]
-        if line.kind is None and is_prose(line.text) and weight(line.text) >= 100:
+        if line.kind is None and line.is_prose and line.size >= 100:
             prose_after += 1
             long_after += is_long_prose(line.text)
         if long_after >= 2 or prose_after >= 3:
@@ -542,7 +554,7 @@ def mark_tail(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     if not ends:
         return
     start = ends[-1]
-    if not any(line.kind is None and is_prose(line.text) for line in lines[:start]):
+    if not any(line.kind is None and line.is_prose for line in lines[:start]):
         return
     cause = lines[start]
     for line in reversed(lines[:start]):
@@ -593,11 +605,11 @@ def bio_evidence(text: str, rules: BoilerplateRules) -> tuple[str, str] | None:
 def mark_bios(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     """Set apart the closing paragraphs about the author."""
     body = [line for line in lines if line.kind is None]
-    prose = sum(is_prose(line.text) for line in body)
+    prose = sum(line.is_prose for line in body)
     for line in reversed(body[-4:]):
         found = bio_evidence(line.text, rules) if line.form != "h" else None
         if found is None:
-            if is_prose(line.text):
+            if line.is_prose:
                 break
             continue
         if found[0] == "BIO" and prose < 3:

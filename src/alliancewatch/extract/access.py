@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alliancewatch.boilerplate import PAYWALL_KINDS, PHRASE_CHARS, BoilerplateRules, Line, fold, is_prose
+from alliancewatch.boilerplate import PAYWALL_KINDS, PHRASE_CHARS, BoilerplateRules, Line, fold
 from alliancewatch.model import Access, AccessStatus
 from alliancewatch.prose import ends_sentence, is_cjk, is_closed, weight, word_count
 
@@ -45,9 +45,9 @@ class AccessSigns:
 def assess_access(lines: Sequence[Line], rules: BoilerplateRules, signs: AccessSigns = AccessSigns()) -> Access:
     """Completeness of the article whose blocks, marked and in page order, are `lines`."""
     body = [position for position, line in enumerate(lines) if line.kind is None]
-    text_length = sum(weight(lines[position].text) for position in body)
+    text_length = sum(lines[position].size for position in body)
     flags = _flag_evidence(signs)
-    if not body or (text_length < 80 and not any(is_prose(lines[position].text) for position in body)):
+    if not body or (text_length < 80 and not any(lines[position].is_prose for position in body)):
         remaining, total, _ = _counter(lines)
         return Access(AccessStatus.BLOCKED, ("no paragraph of article text", *flags), remaining, total)
     words = sum(word_count(lines[position].text) for position in body)
@@ -95,7 +95,7 @@ def _flag_evidence(signs: AccessSigns) -> tuple[str, ...]:
 
 def _lines_below(lines: Sequence[Line], body: Sequence[int]) -> list[int]:
     """Positions of the first cut blocks below the body; captions are passed over."""
-    last_prose = next((position for position in reversed(body) if is_prose(lines[position].text)), body[-1])
+    last_prose = next((position for position in reversed(body) if lines[position].is_prose), body[-1])
     below = []
     for position in range(last_prose + 1, len(lines)):
         if lines[position].kind not in (None, "CAPTION", "CREDIT", "BIO", "BYLINE", "DATE", "DUP", "HIDDEN", "AD"):
@@ -148,7 +148,7 @@ def _ending(lines: Sequence[Line], body: Sequence[int], *, suspicious: bool) -> 
         return (f"ends in «{text[-20:]}»",)
     if last is not lines[body[-1]] or text.endswith(_TEXT_ENDS) or is_closed(text):
         return ()
-    prose = [lines[position].text for position in body if is_prose(lines[position].text)]
+    prose = [lines[position].text for position in body if lines[position].is_prose]
     closed = sum(is_closed(paragraph) for paragraph in prose)
     unfinished = _SENTENCE_BREAK.split(text)[-1]
     if closed * 10 < len(prose) * 7 or weight(text) < 60 or weight(unfinished) < 12:

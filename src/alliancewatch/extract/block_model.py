@@ -16,7 +16,6 @@ from typing import Any
 
 from alliancewatch.extract.blocks import Document
 from alliancewatch.extract.features import NAMES, figures_of, judged_blocks
-from alliancewatch.prose import weight
 
 MODEL = Path(__file__).with_name("block_model.json")
 
@@ -72,8 +71,8 @@ def overrule(document: Document) -> None:
         elif block.kind is not None and likely > KEEP_FROM:
             block.kind, block.rule = None, "block-model"
             block.evidence = f"{likely:.2f} likely to be of the article, though {block.evidence}"
-    kept = sum(weight(block.text) for block in document.blocks if block.kind is None)
-    going = sum(weight(document.blocks[position].text) for position, _ in cut)
+    kept = sum(block.size for block in document.blocks if block.kind is None)
+    going = sum(document.blocks[position].size for position, _ in cut)
     if going <= kept * _LEAST_LEFT:
         for position, likely in cut:
             document.blocks[position].label("OUTSIDE", "block-model", f"{likely:.2f} likely to be of the article")

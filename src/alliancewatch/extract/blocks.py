@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from alliancewatch.boilerplate import BoilerplateRules, Form, Line, is_prose
-from alliancewatch.prose import normal_text, weight
+from alliancewatch.boilerplate import BoilerplateRules, Form, Line
+from alliancewatch.prose import normal_text
 
 MAX_DEPTH = 100
 """Elements nested deeper than this count as part of the one at this depth."""
@@ -477,8 +477,8 @@ def _split_at_breaks(parts: list[str | None], heading: bool) -> list[str]:
 def weigh(document: Document) -> int:
     """Add up the paragraphs in every element, and on the whole page."""
     for block in document.blocks:
-        if block.links * 2 < len(block.text) and block.form != "h" and is_prose(block.text):
-            block.element.prose += weight(block.text)
+        if block.links * 2 < len(block.text) and block.form != "h" and block.is_prose:
+            block.element.prose += block.size
             block.element.paragraphs += 1
     for element in reversed(document.elements):
         if element.parent is not None:

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alliancewatch.boilerplate import is_prose
 from alliancewatch.extract.blocks import Block, Document, Element
-from alliancewatch.prose import ends_sentence, is_closed, weight
+from alliancewatch.prose import ends_sentence, is_closed
 
 NEVER_JUDGED = frozenset(
     [
@@ -134,7 +133,7 @@ def judged_blocks(document: Document) -> list[int]:
     kept = [
         position
         for position, block in enumerate(blocks)
-        if block.kind in (None, "DEK") and block.form != "h" and is_prose(block.text)
+        if block.kind in (None, "DEK") and block.form != "h" and block.is_prose
     ]
     if not kept:
         return []
@@ -153,8 +152,8 @@ def figures_of(document: Document, positions: Sequence[int]) -> list[tuple[float
         return []
     blocks = document.blocks
     count = len(blocks)
-    weights = [weight(block.text) for block in blocks]
-    prose = [is_prose(block.text) and block.form != "h" for block in blocks]
+    weights = [block.size for block in blocks]
+    prose = [block.is_prose and block.form != "h" for block in blocks]
     kept = [block.kind in (None, "DEK") for block in blocks]
     title = next((position for position, block in enumerate(blocks) if block.kind == "TITLE"), None)
     paragraphs = [position for position in range(count) if kept[position] and prose[position]]

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from alliancewatch.boilerplate import BoilerplateRules, fold, is_prose, mark_boilerplate, mark_rules, match_rule
+from alliancewatch.boilerplate import BoilerplateRules, fold, mark_boilerplate, mark_rules, match_rule
 from alliancewatch.extract.block_model import overrule
 from alliancewatch.extract.blocks import Block, Document, Element, weigh
 from alliancewatch.extract.metadata import Metadata, looks_like_byline, looks_like_date, title_parts, unescape
@@ -67,7 +67,7 @@ def rescued_body(document: Document, metadata: Metadata) -> tuple[str, ...]:
 
     Never where the page shows an opening or says that it is not free: what an outlet withholds is not taken.
     """
-    shown = sum(weight(block.text) for block in document.blocks if block.kind is None and is_prose(block.text))
+    shown = sum(block.size for block in document.blocks if block.kind is None and block.is_prose)
     body = metadata.body or ""
     if shown or weight(body) < 400 or metadata.signs.free is False or metadata.signs.tier == "locked":
         return ()
@@ -97,9 +97,7 @@ def _void_hints(document: Document, title: Block | None, total: int) -> None:
         if element.paragraphs and element.hint != "HIDDEN":
             element.hint = None
     nearest = _hints(document)
-    unhinted = sum(
-        weight(block.text) for block in document.blocks if is_prose(block.text) and nearest[id(block.element)] is None
-    )
+    unhinted = sum(block.size for block in document.blocks if block.is_prose and nearest[id(block.element)] is None)
     alike: dict[tuple[str, str], list[Element]] = {}
     for element in document.elements:
         if element.hint is None:
@@ -166,7 +164,7 @@ def _mark_standfirst(blocks: Sequence[Block], title: Block, rules: BoilerplateRu
         elif block.form == "h" and word_count(block.text) >= 9 and position < 4:
             evidence = f"a sentence in <{block.tag}> below the headline"
         elif position < 2 and block.form == "p" and word_count(block.text) >= 6 and len(block.text) < 400:
-            text = next((b for b in blocks[block.group + 1 :] if b.form == "p" and is_prose(b.text)), None)
+            text = next((b for b in blocks[block.group + 1 :] if b.form == "p" and b.is_prose), None)
             frame = block.element.parent
             around = [any(element is frame for element in b.element.ancestors()) for b in (title, text) if b]
             if around == [True, False]:
@@ -211,13 +209,13 @@ def _mark_title(blocks: Sequence[Block], metadata: Metadata) -> Block | None:
 def _find_core(document: Document, title: Block | None, rules: BoilerplateRules) -> Element | None:
     """The innermost element that holds four fifths of the paragraphs around the headline, or of the whole page."""
     open_blocks = [b for b in document.blocks if b.kind is None and b.form != "h" and b.link_density < 0.5]
-    good = [block for block in open_blocks if is_prose(block.text)]
+    good = [block for block in open_blocks if block.is_prose]
     good = good or [block for block in open_blocks if ends_sentence(block.text)] or open_blocks
     if not good:
         return None
     mass = {id(element): 0 for element in document.elements}
     for block in good:
-        mass[id(block.element)] += weight(block.text)
+        mass[id(block.element)] += block.size
     for element in reversed(document.elements):
         if element.parent is not None:
             mass[id(element.parent)] += mass[id(element)]
@@ -267,7 +265,7 @@ def _mark_outside(document: Document, core: Element, title: Block | None) -> Non
             continue
         if id(block.element) not in in_outer:
             block.label("OUTSIDE", "outside-body", "stands outside the element that holds the article")
-        elif is_prose(block.text) and block.form in ("p", "quote") and block.link_density < 0.3:
+        elif block.is_prose and block.form in ("p", "quote") and block.link_density < 0.3:
             continue
         elif looks_like_date(block.text):
             block.label("DATE", "date-form", "is a date, beside the article's text")
@@ -302,7 +300,7 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
             else:
                 block.label("RELATED", "links", f"{block.link_density:.0%} of it is links")
     body = [position for position, block in enumerate(blocks) if block.kind is None]
-    prose = [position for position in body if is_prose(blocks[position].text) and blocks[position].form != "h"]
+    prose = [position for position in body if blocks[position].is_prose and blocks[position].form != "h"]
     if not prose:
         return
     for position in body:
@@ -318,9 +316,9 @@ def _mark_inside(blocks: Sequence[Block], metadata: Metadata, rules: Boilerplate
 def _trim(blocks: Sequence[Block]) -> None:
     """Label short leftovers before the first and after the last paragraph."""
     body = [block for block in blocks if block.kind is None and block.tag not in ("td", "th")]
-    prose = [p for p, block in enumerate(body) if ends_sentence(block.text) and weight(block.text) >= 40]
-    size = sum(weight(block.text) for block in body)
-    if not prose or sum(weight(body[position].text) for position in prose) * 10 < size * 4:
+    prose = [p for p, block in enumerate(body) if ends_sentence(block.text) and block.size >= 40]
+    size = sum(block.size for block in body)
+    if not prose or sum(body[position].size for position in prose) * 10 < size * 4:
         return  # a list or a table rather than prose: nothing here is a leftover
     for position, block in enumerate(body):
         leftover = block.form not in ("li", "quote") and not is_closed(block.text) and word_count(block.text) < 9

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from alliancewatch.boilerplate import Line, fold, is_prose
+from alliancewatch.boilerplate import Line, fold
 from alliancewatch.extract.blocks import Document
 from alliancewatch.extract.metadata import Metadata
 from alliancewatch.prose import weight
@@ -77,11 +77,11 @@ class _Cards:
         for block in document.blocks:
             if block.kind == "HIDDEN":
                 continue
-            if block.link_density > _LINKED and weight(block.text) >= _HEADLINE_WEIGHT:
+            if block.link_density > _LINKED and block.size >= _HEADLINE_WEIGHT:
                 links += 1
                 follows = True
-            elif is_prose(block.text) and block.form != "h":
-                size = weight(block.text) if block.kind is None else 0
+            elif block.is_prose and block.form != "h":
+                size = block.size if block.kind is None else 0
                 prose += size
                 if follows and size <= _TEASER_WEIGHT:
                     count += 1
@@ -93,9 +93,9 @@ class _Cards:
 def judge_page(document: Document, metadata: Metadata, lines: Sequence[Line], url: str | None) -> Judgement:
     """Judge a page whose blocks are marked: unlabelled lines are its supposed body."""
     body = [line for line in lines if line.kind is None]
-    size = sum(weight(line.text) for line in body)
-    prose = [line for line in body if is_prose(line.text) and line.form != "h"]
-    prose_size = sum(weight(line.text) for line in prose)
+    size = sum(line.size for line in body)
+    prose = [line for line in body if line.is_prose and line.form != "h"]
+    prose_size = sum(line.size for line in prose)
     heading = fold(
         " ".join([document.title, *(line.text for line in lines if line.form == "h" and line.kind != "HIDDEN")][:4])[
             :600

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from alliancewatch.boilerplate import BoilerplateRules, Line, fold, is_prose, mark_boilerplate, prose_span
+from alliancewatch.boilerplate import BoilerplateRules, Line, fold, mark_boilerplate, prose_span
 from alliancewatch.extract.metadata import looks_like_byline, looks_like_date
 from alliancewatch.model import ParagraphKind
 from alliancewatch.prose import ends_sentence, is_cjk, normal_text, weight, word_count
@@ -45,14 +45,14 @@ def form_of(line: Line, is_last: bool) -> ParagraphKind:
         return "p"
     if line.form != "line":
         return line.form
-    if is_last or ends_sentence(line.text) or weight(line.text) > 100 or word_count(line.text) > 14:
+    if is_last or ends_sentence(line.text) or line.size > 100 or word_count(line.text) > 14:
         return "p"
     return "h"
 
 
 def _mark_head(lines: Sequence[Line], rules: BoilerplateRules) -> None:
     first, _ = prose_span(lines)
-    if not any(line.kind is None and is_prose(line.text) for line in lines):
+    if not any(line.kind is None and line.is_prose for line in lines):
         first = min(len(lines), 12) if len(lines) > 1 else 0
     if first > _HEAD_LINES:
         return  # a page of short lines has no head
@@ -160,7 +160,7 @@ def _may_be_kicker(text: str, rules: BoilerplateRules, header_seen: bool) -> boo
 def _standfirst_evidence(lines: Sequence[Line], position: int) -> str | None:
     """Why the first paragraph below a headline is a standfirst: a picture or byline follows, or the body repeats it."""
     text = lines[position].text
-    later = [line for line in lines[position + 1 :] if line.kind is None and is_prose(line.text)]
+    later = [line for line in lines[position + 1 :] if line.kind is None and line.is_prose]
     if not later or weight(text) > 500:
         return None
     follower = lines[position + 1]
